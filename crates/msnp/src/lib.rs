@@ -10,6 +10,7 @@ pub mod challenge;
 pub mod codec;
 pub mod command;
 pub mod errors;
+pub mod flow;
 pub mod payload;
 pub mod table;
 pub mod types;

@@ -141,7 +141,7 @@ pub struct Slot(pub(crate) u8);
 impl Slot {
     /// Returns the slot of `verb`.
     #[inline]
-    pub fn of(verb: Verb) -> Slot {
+    pub const fn of(verb: Verb) -> Slot {
         Slot(entry(verb).slot)
     }
 
@@ -183,21 +183,21 @@ const BUCKETS: usize = 512;
 const EMPTY: Entry =
     Entry { verb: [0; 3], slot: UNKNOWN_SLOT, rules: [Lookahead; 2], fewest: [2; 2], ids: [ID_ALWAYS, ID_NEVER] };
 /// Errors carry an id and a payload only after it.
-const ERROR: Entry =
+static ERROR: Entry =
     Entry { verb: *b"NNN", slot: ERROR_SLOT, rules: [Lookahead, IfNumeric], fewest: [2; 2], ids: [ID_ALWAYS; 2] };
 
 /// The rows again, hashed by verb at compile time, so that framing costs one look-up.
 static INDEX: [Entry; BUCKETS] = index();
 
 #[inline]
-fn entry(verb: Verb) -> &'static Entry {
+const fn entry(verb: Verb) -> &'static Entry {
     if verb.is_error() {
         return &ERROR;
     }
     let mut bucket = hash(verb.as_bytes());
     loop {
         let entry = &INDEX[bucket];
-        if entry.verb == *verb.as_bytes() || entry.slot == UNKNOWN_SLOT {
+        if same(&entry.verb, verb.as_bytes()) || entry.slot == UNKNOWN_SLOT {
             return entry;
         }
         bucket = (bucket + 1) % BUCKETS;

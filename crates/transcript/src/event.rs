@@ -1,0 +1,520 @@
+//! The events of a transcript, and their shape in JSON.
+//!
+//! A transcript is JSON Lines: one event a line, in the order of `seq`. The first is a `session` event that names the
+//! format. Absent fields do not apply. Readers ignore fields they do not know.
+
+use std::borrow::Cow;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use msnp::types::Direction;
+use msnp::{Command, Verb};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The name of the format, in the first event.
+pub const FORMAT: &str = "mitmsn-transcript";
+/// Its version.
+pub const VERSION: u32 = 1;
+
+/// One line of a transcript.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Event {
+    /// The first line: names the format.
+    Session(SessionEvent),
+    /// A client's connection was accepted, and where it leads.
+    ConnectionOpened(ConnectionOpened),
+    /// A connection joined a session that had others before.
+    SessionJoined(SessionJoined),
+    /// One command.
+    Command(CommandEvent),
+    /// Bytes that could not be framed.
+    Opaque(OpaqueEvent),
+    /// A connection ended.
+    ConnectionClosed(ConnectionClosed),
+    /// A remark of the recorder, such as a loss of events.
+    Note(NoteEvent),
+    /// A tag that a rule put on a command.
+    Tag(TagEvent),
+    /// The last line, once no connection is left and none is expected.
+    SessionClosed(SessionClosed),
+}
+
+/// What every event starts with.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Stem {
+    /// Sequence number within the session, from 0.
+    pub seq: u64,
+    /// When it was seen: RFC 3339, UTC, microseconds.
+    pub time: String,
+    /// The session's id.
+    pub session: String,
+}
+
+/// Names the format.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct SessionEvent {
+    /// Number, time and session.
+    #[serde(flatten)]
+    pub stem: Stem,
+    /// Always `mitmsn-transcript`.
+    pub format: String,
+    /// Version of the format, 1.
+    pub version: u32,
+    /// Name and version of the program that recorded it.
+    pub software: String,
+}
+
+/// A connection was accepted.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct ConnectionOpened {
+    /// Number, time and session.
+    #[serde(flatten)]
+    pub stem: Stem,
+    /// The connection's number.
+    pub connection: u64,
+    /// Where the client connects from, `ip:port`.
+    pub client: String,
+    /// On which of the proxy's addresses it arrived, `ip:port`.
+    pub listener: String,
+    /// Where it leads, `host:port`.
+    pub upstream: String,
+    /// What the server is, if the first command tells: `ds`, `ns` or `sb`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<Server>,
+    /// The account, if the session knows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// The version, if the session knows it, such as `MSNP12`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+}
+
+/// A connection joined the session of others.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct SessionJoined {
+    /// Number, time and session.
+    #[serde(flatten)]
+    pub stem: Stem,
+    /// The connection that joined.
+    pub connection: u64,
+    /// The connection that announced it.
+    pub from: u64,
+    /// What linked them.
+    pub by: JoinedBy,
+}
+
+/// What links a connection to its session.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum JoinedBy {
+    /// The cookie of an `XFR SB`.
+    Cookie,
+    /// Cookie and session id of a `RNG`.
+    Invitation,
+    /// A pending `XFR NS` of the same client address and account.
+    Redirect,
+}
+
+/// One command: what arrived and, if that differs, what left.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct CommandEvent {
+    /// Number, time and session.
+    #[serde(flatten)]
+    pub stem: Stem,
+    /// The connection's number.
+    pub connection: u64,
+    /// What the server is: `ds`, `ns` or `sb`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<Server>,
+    /// Which way it went: `c2s` or `s2c`.
+    pub direction: Way,
+    /// The verb.
+    pub verb: String,
+    /// The transaction id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trid: Option<u32>,
+    /// The arguments after the verb, split on every single space.
+    pub args: Vec<Text>,
+    /// The payload, if the line announced one that is not empty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payload: Option<Payload>,
+    /// The line's end, if it was not CRLF.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub eol: Option<String>,
+    /// Who made it.
+    pub origin: Origin,
+    /// What left, if that differs from what arrived; empty if nothing did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent: Option<Vec<Sent>>,
+    /// Which rules or hooks changed it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by: Vec<String>,
+    /// Seconds for which it was delayed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delay: Option<f64>,
+    /// Places whose value was masked with as many `*`: `args[3]`, `payload.MSPAuth`, `sent[0].args[3]`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub masked: Vec<String>,
+}
+
+/// One command that left in place of, before or after the one that arrived.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Sent {
+    /// Which way it went: a reply goes back.
+    pub direction: Way,
+    /// The verb.
+    pub verb: String,
+    /// The arguments.
+    pub args: Vec<Text>,
+    /// The payload.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payload: Option<Payload>,
+    /// The line's end, if not CRLF.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub eol: Option<String>,
+}
+
+/// Bytes outside the framing.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct OpaqueEvent {
+    /// Number, time and session.
+    #[serde(flatten)]
+    pub stem: Stem,
+    /// The connection's number.
+    pub connection: u64,
+    /// What the server is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<Server>,
+    /// Which way they went.
+    pub direction: Way,
+    /// How many bytes.
+    pub length: u64,
+    /// The bytes; absent where they are masked, since they may hold anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payload: Option<Payload>,
+    /// `payload`, if it was left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub masked: Vec<String>,
+}
+
+/// A connection ended.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct ConnectionClosed {
+    /// Number, time and session.
+    #[serde(flatten)]
+    pub stem: Stem,
+    /// The connection's number.
+    pub connection: u64,
+    /// Who ended it: `client`, `server` or `proxy`.
+    pub by: String,
+    /// Why, in words, unless a peer just closed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Bytes received from the client.
+    pub client_bytes: u64,
+    /// Bytes received from the server.
+    pub server_bytes: u64,
+}
+
+/// A remark.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct NoteEvent {
+    /// Number, time and session.
+    #[serde(flatten)]
+    pub stem: Stem,
+    /// The connection it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connection: Option<u64>,
+    /// The remark.
+    pub text: String,
+}
+
+/// A tag on a command.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct TagEvent {
+    /// Number, time and session.
+    #[serde(flatten)]
+    pub stem: Stem,
+    /// The connection's number.
+    pub connection: u64,
+    /// `seq` of the command.
+    pub command: u64,
+    /// The tag.
+    pub tag: String,
+}
+
+/// The session is over.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct SessionClosed {
+    /// Number, time and session.
+    #[serde(flatten)]
+    pub stem: Stem,
+    /// How many connections it had.
+    pub connections: u64,
+}
+
+/// A direction in JSON.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub enum Way {
+    /// From the client to the server.
+    #[serde(rename = "c2s")]
+    ClientToServer,
+    /// From the server to the client.
+    #[serde(rename = "s2c")]
+    ServerToClient,
+}
+
+impl From<Direction> for Way {
+    fn from(direction: Direction) -> Way {
+        match direction {
+            Direction::ClientToServer => Way::ClientToServer,
+            Direction::ServerToClient => Way::ServerToClient,
+        }
+    }
+}
+
+impl From<Way> for Direction {
+    fn from(way: Way) -> Direction {
+        match way {
+            Way::ClientToServer => Direction::ClientToServer,
+            Way::ServerToClient => Direction::ServerToClient,
+        }
+    }
+}
+
+/// A server kind in JSON.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Server {
+    /// A dispatch server.
+    Ds,
+    /// A notification server.
+    Ns,
+    /// A switchboard.
+    Sb,
+}
+
+impl From<msnp::ServerKind> for Server {
+    fn from(kind: msnp::ServerKind) -> Server {
+        match kind {
+            msnp::ServerKind::Dispatch => Server::Ds,
+            msnp::ServerKind::Notification => Server::Ns,
+            msnp::ServerKind::Switchboard => Server::Sb,
+        }
+    }
+}
+
+impl From<Server> for msnp::ServerKind {
+    fn from(server: Server) -> msnp::ServerKind {
+        match server {
+            Server::Ds => msnp::ServerKind::Dispatch,
+            Server::Ns => msnp::ServerKind::Notification,
+            Server::Sb => msnp::ServerKind::Switchboard,
+        }
+    }
+}
+
+/// Who made a command.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Origin {
+    /// The peer it came from.
+    #[default]
+    Peer,
+    /// A rule, script or person.
+    Injected,
+    /// A recording.
+    Replayed,
+}
+
+/// An argument: text, or base64 where it is not UTF-8.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Text {
+    /// UTF-8.
+    Utf8(String),
+    /// Any other bytes.
+    Base64 {
+        /// The bytes.
+        base64: String,
+    },
+}
+
+/// A payload: text, or base64 where it is not UTF-8.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Payload {
+    /// UTF-8.
+    Text(String),
+    /// Any other bytes.
+    Base64(String),
+}
+
+/// Why an event does not describe what it should.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EventError {
+    /// A value that should be base64 is not.
+    #[error("a value is not base64")]
+    Base64,
+    /// Verb and arguments do not make a command.
+    #[error("{0:?} is no command line")]
+    Line(String),
+}
+
+impl Text {
+    /// Holds bytes.
+    pub fn of(bytes: &[u8]) -> Text {
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Text::Utf8(text.into()),
+            Err(_) => Text::Base64 { base64: STANDARD.encode(bytes) },
+        }
+    }
+
+    /// Returns the bytes.
+    ///
+    /// # Errors
+    ///
+    /// If the base64 is none.
+    pub fn bytes(&self) -> Result<Cow<'_, [u8]>, EventError> {
+        match self {
+            Text::Utf8(text) => Ok(Cow::Borrowed(text.as_bytes())),
+            Text::Base64 { base64 } => STANDARD.decode(base64).map(Cow::Owned).map_err(|_| EventError::Base64),
+        }
+    }
+}
+
+impl Payload {
+    /// Holds bytes.
+    pub fn of(bytes: &[u8]) -> Payload {
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Payload::Text(text.into()),
+            Err(_) => Payload::Base64(STANDARD.encode(bytes)),
+        }
+    }
+
+    /// Returns the bytes.
+    ///
+    /// # Errors
+    ///
+    /// If the base64 is none.
+    pub fn bytes(&self) -> Result<Cow<'_, [u8]>, EventError> {
+        match self {
+            Payload::Text(text) => Ok(Cow::Borrowed(text.as_bytes())),
+            Payload::Base64(base64) => STANDARD.decode(base64).map(Cow::Owned).map_err(|_| EventError::Base64),
+        }
+    }
+}
+
+impl Event {
+    /// Returns number, time and session.
+    pub fn stem(&self) -> &Stem {
+        match self {
+            Event::Session(event) => &event.stem,
+            Event::ConnectionOpened(event) => &event.stem,
+            Event::SessionJoined(event) => &event.stem,
+            Event::Command(event) => &event.stem,
+            Event::Opaque(event) => &event.stem,
+            Event::ConnectionClosed(event) => &event.stem,
+            Event::Note(event) => &event.stem,
+            Event::Tag(event) => &event.stem,
+            Event::SessionClosed(event) => &event.stem,
+        }
+    }
+}
+
+impl CommandEvent {
+    /// Rebuilds the command that arrived, byte for byte (masked places hold `*`).
+    ///
+    /// # Errors
+    ///
+    /// If the event does not describe a command.
+    pub fn command(&self) -> Result<Command, EventError> {
+        rebuild(self.direction, &self.verb, &self.args, self.payload.as_ref(), self.eol.as_deref())
+    }
+
+    /// Rebuilds the commands that left.
+    ///
+    /// # Errors
+    ///
+    /// If the event does not describe them.
+    pub fn sent(&self) -> Result<Vec<Command>, EventError> {
+        match &self.sent {
+            None => Ok(vec![self.command()?]),
+            Some(sent) => sent.iter().map(Sent::command).collect(),
+        }
+    }
+}
+
+impl Sent {
+    /// Describes a command.
+    pub fn of(command: &Command) -> Sent {
+        Sent {
+            direction: command.direction().into(),
+            verb: command.verb().to_string(),
+            args: command.arguments().map(Text::of).collect(),
+            payload: (!command.payload().is_empty()).then(|| Payload::of(command.payload())),
+            eol: eol(command.eol()),
+        }
+    }
+
+    /// Rebuilds the command.
+    ///
+    /// # Errors
+    ///
+    /// If the event does not describe one.
+    pub fn command(&self) -> Result<Command, EventError> {
+        rebuild(self.direction, &self.verb, &self.args, self.payload.as_ref(), self.eol.as_deref())
+    }
+}
+
+/// Returns a line's end, if it is not CRLF.
+pub(crate) fn eol(eol: &[u8]) -> Option<String> {
+    (eol != b"\r\n").then(|| String::from_utf8_lossy(eol).into_owned())
+}
+
+fn rebuild(
+    way: Way,
+    verb: &str,
+    args: &[Text],
+    payload: Option<&Payload>,
+    eol: Option<&str>,
+) -> Result<Command, EventError> {
+    let mut bytes = verb.as_bytes().to_vec();
+    for argument in args {
+        bytes.push(b' ');
+        bytes.extend_from_slice(&argument.bytes()?);
+    }
+    let line = bytes.len();
+    let bad = |bytes: &[u8]| EventError::Line(String::from_utf8_lossy(bytes).into_owned());
+    if Verb::of_line(&bytes).is_none() || memchr::memchr(b'\n', &bytes).is_some() {
+        return Err(bad(&bytes));
+    }
+    let eol = eol.unwrap_or("\r\n");
+    if !matches!(eol, "\r\n" | "\n") {
+        return Err(bad(eol.as_bytes()));
+    }
+    bytes.extend_from_slice(eol.as_bytes());
+    if let Some(payload) = payload {
+        bytes.extend_from_slice(&payload.bytes()?);
+    }
+    let verb = Verb::of_line(&bytes).ok_or_else(|| bad(&bytes))?;
+    let span = msnp::codec::CommandSpan {
+        line: line as u32,
+        eol: eol.len() as u8,
+        slot: msnp::table::Slot::of(verb),
+        len: bytes.len() as u32,
+    };
+    Ok(Command::from_span(way.into(), &bytes, span))
+}
+
+/// Returns the JSON Schema of a line of a transcript.
+pub fn schema() -> serde_json::Value {
+    let mut schema = schemars::schema_for!(Event);
+    schema.insert("title".into(), "A line of a mitmsn transcript".into());
+    schema.to_value()
+}

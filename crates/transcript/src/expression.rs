@@ -1,0 +1,342 @@
+//! Expressions that select commands, in CEL (the Common Expression Language).
+//!
+//! The same language stands in rules (`when`), filters of the screen and searches. Variables:
+//!
+//! | name | type | meaning |
+//! |---|---|---|
+//! | `verb` | string | `"MSG"` |
+//! | `trid` | int | the transaction id |
+//! | `args` | list of string | the arguments, split on every single space |
+//! | `arg` | map | the arguments by documented name: `arg.email` |
+//! | `from` | string | `"client"` or `"server"` |
+//! | `server` | string | `"ds"`, `"ns"` or `"sb"`, `""` while unknown |
+//! | `version` | int | 12 for MSNP12, 0 while unknown |
+//! | `account` | string | who logs in, `""` while unknown |
+//! | `session` | string | the session's id |
+//! | `connection` | int | the connection's number |
+//! | `payload` | string | the whole payload |
+//! | `text` | string | its body after MIME headers |
+//! | `headers` | map | its MIME headers, as written, in lower case and as `Content-Type` |
+//! | `size` | int | bytes of the whole command |
+//! | `origin` | string | `"peer"` or `"injected"` |
+//!
+//! A missing header or argument makes the condition false; it is not an error. Bytes that are not UTF-8 are replaced.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::ops::Range;
+use std::sync::{Arc, LazyLock};
+
+use cel::common::types::{CelInt, CelString};
+use cel::common::value::CowVal;
+use cel::context::VariableResolver;
+use cel::objects::Key;
+use cel::{Context, Env, Program, Value};
+use msnp::Command;
+use msnp::argument::{self, Scope};
+use msnp::command::lossy;
+
+/// The variables that an expression may use.
+pub const VARIABLES: &[&str] = &[
+    "verb",
+    "trid",
+    "args",
+    "arg",
+    "from",
+    "server",
+    "version",
+    "account",
+    "session",
+    "connection",
+    "payload",
+    "text",
+    "headers",
+    "size",
+    "origin",
+];
+
+/// A compiled expression.
+pub struct Expression {
+    source: String,
+    program: Program,
+}
+
+/// What an expression looks at.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    /// The command.
+    pub command: &'a Command,
+    /// What is known of its connection.
+    pub scope: Scope,
+    /// The account, or the empty string.
+    pub account: &'a str,
+    /// The session's id.
+    pub session: &'a str,
+    /// The connection's number.
+    pub connection: u64,
+    /// `peer`, `injected` or `replayed`.
+    pub origin: &'a str,
+}
+
+/// Why an expression cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ExpressionError {
+    /// What is wrong.
+    pub message: String,
+    /// Where, as a range of bytes of the expression.
+    pub range: Range<usize>,
+    /// What to do.
+    pub help: Option<String>,
+}
+
+impl Expression {
+    /// Compiles an expression.
+    ///
+    /// # Errors
+    ///
+    /// If it is no expression, or uses a variable that does not exist.
+    pub fn compile(source: &str) -> Result<Expression, ExpressionError> {
+        let program = ENV.compile(source).map_err(|errors| {
+            let first = errors.errors.into_iter().next();
+            let (line, column) = first.as_ref().map_or((1, 1), |error| error.pos);
+            let at = offset(source, line, column);
+            let message = first.map_or_else(|| "not an expression".to_owned(), |error| error.msg);
+            ExpressionError { message, range: at..source.len().min(at + 1).max(at), help: None }
+        })?;
+        let bound = bound_variables(source);
+        let references = program.references();
+        let mut unknown: Vec<&str> = references
+            .variables()
+            .into_iter()
+            .filter(|name| !VARIABLES.contains(name) && !name.starts_with('@') && !bound.contains(name))
+            .collect();
+        unknown.sort_unstable();
+        if let Some(name) = unknown.first() {
+            let start = word(source, name).unwrap_or(0);
+            return Err(ExpressionError {
+                message: format!("unknown variable `{name}`"),
+                range: start..start + name.len(),
+                help: Some(match closest(name, VARIABLES.iter().copied()) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("variables are {}", VARIABLES.join(", ")),
+                }),
+            });
+        }
+        Ok(Expression { source: source.to_owned(), program })
+    }
+
+    /// Whether the expression holds. One that fails (a missing header, a comparison of unlike things) does not.
+    pub fn matches(&self, subject: &Subject<'_>) -> bool {
+        let mut context = Context::with_env(Arc::clone(&ENV));
+        context.set_variable_resolver(subject);
+        matches!(self.program.execute(&context), Ok(Value::Bool(true)))
+    }
+
+    /// Returns the text that was compiled.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+}
+
+impl fmt::Debug for Expression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Expression({})", self.source)
+    }
+}
+
+static ENV: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()));
+
+impl VariableResolver for Subject<'_> {
+    fn resolve<'b>(&'b self, variable: &str) -> Option<CowVal<'b, 'b>> {
+        let command = self.command;
+        let text = |text: String| Some(CowVal::owned(CelString::from(text)));
+        let number = |number: i64| Some(CowVal::owned(CelInt::from(number)));
+        let value = |value: Value| value.try_into().ok().map(CowVal::Owned);
+        match variable {
+            "verb" => text(command.verb().to_string()),
+            "trid" => {
+                number(i64::from(msnp::command::transaction_id(command.direction(), command.line(), self.scope)?.0))
+            }
+            "args" => value(Value::List(Arc::new(
+                command.arguments().map(|argument| Value::from(lossy(argument).into_owned())).collect(),
+            ))),
+            "arg" => value(self.named()),
+            "from" => Some(CowVal::owned(CelString::from(command.direction().sender()))),
+            "server" => Some(CowVal::owned(CelString::from(self.scope.server.map_or("", |kind| kind.as_str())))),
+            "version" => number(self.scope.version.map_or(0, |version| i64::from(version.0))),
+            "account" => Some(CowVal::owned(CelString::from(self.account))),
+            "session" => Some(CowVal::owned(CelString::from(self.session))),
+            "connection" => number(i64::try_from(self.connection).unwrap_or(i64::MAX)),
+            "payload" => text(lossy(command.payload()).into_owned()),
+            "text" => text(lossy(command.text()).into_owned()),
+            "headers" => value(self.headers()),
+            "size" => number(i64::try_from(command.as_bytes().len()).unwrap_or(i64::MAX)),
+            "origin" => Some(CowVal::owned(CelString::from(self.origin))),
+            _ => None,
+        }
+    }
+}
+
+impl Subject<'_> {
+    fn named(&self) -> Value {
+        let arguments: Vec<&[u8]> = self.command.arguments().collect();
+        let mut map = HashMap::new();
+        let described = argument::describe(self.command.verb(), self.command.direction(), &arguments, self.scope);
+        for name in described.into_iter().flat_map(|(_, names)| names).flatten() {
+            if let Some(value) = self.command.argument_named(name, self.scope) {
+                map.entry(Key::from(name)).or_insert_with(|| Value::from(lossy(value).into_owned()));
+            }
+        }
+        Value::from(map)
+    }
+
+    fn headers(&self) -> Value {
+        let mut map = HashMap::new();
+        let headers = self.command.headers();
+        let second = headers.second_level();
+        for line in headers.lines().chain(second.iter().flat_map(|second| second.lines())) {
+            let name = lossy(line.name()).into_owned();
+            let value = Value::from(lossy(line.value()).into_owned());
+            for name in [name.to_lowercase(), title_case(&name), name] {
+                map.entry(Key::from(name)).or_insert_with(|| value.clone());
+            }
+        }
+        Value::from(map)
+    }
+}
+
+fn title_case(name: &str) -> String {
+    name.split('-')
+        .map(|part| match part.split_at_checked(1) {
+            Some((first, rest)) => first.to_uppercase() + &rest.to_lowercase(),
+            None => part.to_owned(),
+        })
+        .collect::<Vec<_>>()
+        .join("-")
+}
+
+/// Returns the names that macros bind: the `a` of `args.exists(a, a == "x")`.
+fn bound_variables(source: &str) -> Vec<&str> {
+    let macros = [".all(", ".exists(", ".exists_one(", ".map(", ".filter("];
+    macros
+        .iter()
+        .flat_map(|name| source.match_indices(name).map(|(at, _)| at + name.len()))
+        .filter_map(|at| Some(source.get(at..)?.split_once(',')?.0.trim()))
+        .collect()
+}
+
+/// Returns where `name` stands as a whole word.
+fn word(source: &str, name: &str) -> Option<usize> {
+    let is_part = |c: char| c.is_alphanumeric() || c == '_';
+    source
+        .match_indices(name)
+        .map(|(at, _)| at)
+        .find(|&at| !source[..at].ends_with(is_part) && !source[at + name.len()..].starts_with(is_part))
+}
+
+fn offset(source: &str, line: isize, column: isize) -> usize {
+    let start: usize = source.split_inclusive('\n').take(usize::try_from(line - 1).unwrap_or(0)).map(str::len).sum();
+    let mut at = (start + usize::try_from(column - 1).unwrap_or(0)).min(source.len());
+    while !source.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
+}
+
+/// Returns the word that looks most like `word`, if one is near enough to be meant.
+pub fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let near = word.chars().count().div_ceil(3).max(1);
+    candidates
+        .into_iter()
+        .map(|candidate| (distance(&word.to_lowercase(), &candidate.to_lowercase()), candidate))
+        .filter(|(distance, _)| *distance <= near)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// The number of insertions, deletions, replacements and swaps of neighbours between two words.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut rows = vec![vec![0usize; b.len() + 1]; a.len() + 1];
+    for i in 0..=a.len() {
+        for j in 0..=b.len() {
+            rows[i][j] = if i == 0 || j == 0 {
+                i + j
+            } else {
+                let replaced = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+                let mut best = replaced.min(rows[i - 1][j] + 1).min(rows[i][j - 1] + 1);
+                if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                    best = best.min(rows[i - 2][j - 2] + 1);
+                }
+                best
+            };
+        }
+    }
+    rows[a.len()][b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use msnp::types::{Direction, ServerKind, Version};
+
+    fn holds(expression: &str, command: &Command) -> bool {
+        let scope = Scope { server: Some(ServerKind::Switchboard), version: Some(Version(9)) };
+        let subject =
+            Subject { command, scope, account: "alice@example.com", session: "01jd", connection: 3, origin: "peer" };
+        Expression::compile(expression).unwrap().matches(&subject)
+    }
+
+    fn nudge() -> Command {
+        let payload = "MIME-Version: 1.0\r\ncontent-type: text/x-msnmsgr-datacast\r\n\r\nID: 1\r\n\r\n";
+        let bytes = format!("MSG bob@example.com Bob {}\r\n{payload}", payload.len());
+        Command::parse(Direction::ServerToClient, bytes.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn every_variable_has_its_value() {
+        for expression in [
+            "verb == 'MSG' && from == 'server' && server == 'sb' && version == 9",
+            "account == 'alice@example.com' && session == '01jd' && connection == 3 && origin == 'peer'",
+            "args[0] == 'bob@example.com' && arg.email == 'bob@example.com' && size(args) == 3",
+            "headers['Content-Type'].startsWith('text/x-msnmsgr-datacast') && text.contains('ID: 1')",
+            "headers['content-type'] != '' && headers['ID'] == '1' && payload.contains('MIME')",
+            "size > 50 && size < 200 && args.exists(a, a == 'Bob') && text.matches('ID: [0-9]')",
+        ] {
+            assert!(holds(expression, &nudge()), "{expression}");
+        }
+    }
+
+    #[test]
+    fn what_is_missing_makes_a_condition_false() {
+        for expression in
+            ["headers['X-Nothing'] == 'a'", "args[9] == 'x'", "arg.cookie == 'x'", "trid == 1", "verb == 1"]
+        {
+            assert!(!holds(expression, &nudge()), "{expression}");
+        }
+        assert!(holds("!('X-Nothing' in headers)", &nudge()));
+    }
+
+    #[test]
+    fn an_unknown_variable_is_an_error_with_a_hint() {
+        let error = Expression::compile("verb == 'MSG' && acount == 'x'").unwrap_err();
+        assert_eq!(error.message, "unknown variable `acount`");
+        assert_eq!(error.range, 17..23);
+        assert_eq!(error.help.as_deref(), Some("did you mean `account`?"));
+    }
+
+    #[test]
+    fn a_syntax_error_says_where() {
+        let error = Expression::compile("verb == 'MSG' &&").unwrap_err();
+        assert!(error.range.start >= 14, "{error:?}");
+        assert!(Expression::compile("").is_err());
+    }
+
+    #[test]
+    fn the_closest_word_is_found() {
+        assert_eq!(closest("replce", ["replace", "reply"]), Some("replace"));
+        assert_eq!(closest("XRF", ["XFR", "USR"]), Some("XFR"));
+        assert_eq!(closest("zzzz", ["XFR", "USR"]), None);
+    }
+}

@@ -1,0 +1,66 @@
+//! Ids of sessions and times of events.
+
+use std::fmt;
+use std::time::SystemTime;
+
+use jiff::Timestamp;
+
+/// Returns a new session id: 26 characters that sort by time (a ULID in lower case).
+pub fn session_id(time: SystemTime) -> String {
+    const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+    let millis = time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_millis());
+    let mut value = (millis & ((1 << 48) - 1)) << 80 | fastrand::u128(..) >> 48;
+    let mut text = [b'0'; 26];
+    for place in text.iter_mut().rev() {
+        *place = ALPHABET[(value & 31) as usize];
+        value >>= 5;
+    }
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+/// A time as transcripts have it: RFC 3339, UTC, microseconds. Formatted once for a batch of events.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Stamp(String);
+
+impl Stamp {
+    /// Formats a time.
+    pub fn of(time: SystemTime) -> Stamp {
+        let time = Timestamp::try_from(time).unwrap_or(Timestamp::UNIX_EPOCH);
+        Stamp(format!("{time:.6}"))
+    }
+
+    /// Returns the text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Stamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn ids_sort_by_time_and_differ() {
+        let early = session_id(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000));
+        let late = session_id(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_001));
+        assert!(early < late, "{early} {late}");
+        assert_eq!(early.len(), 26);
+        let again = session_id(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000));
+        assert_ne!(early, again);
+        assert_eq!(early[..10], again[..10]);
+    }
+
+    #[test]
+    fn times_have_microseconds() {
+        let time = SystemTime::UNIX_EPOCH + Duration::from_micros(1_795_348_801_234_567);
+        assert_eq!(Stamp::of(time).as_str(), "2026-11-22T12:00:01.234567Z");
+    }
+}

@@ -1,0 +1,18 @@
+//! What was seen: the transcript of a session.
+//!
+//! [`event`] has the shapes, [`log`] writes them as JSON Lines, [`reader`] reads them back, [`mask`] hides credentials,
+//! [`screen`] draws a dialogue for people, [`expression`] selects commands. No network here; only [`log`] and
+//! [`reader`] touch files.
+
+pub mod event;
+pub mod expression;
+pub mod id;
+pub mod json;
+pub mod log;
+pub mod mask;
+pub mod reader;
+pub mod screen;
+
+pub use event::{CommandEvent, Event};
+pub use expression::Expression;
+pub use reader::Reader;

@@ -1,0 +1,503 @@
+//! Writes transcripts to disk, one file a session.
+//!
+//! A [`SessionLog`] collects whole lines in memory and numbers them; one thread empties it into the file: it takes what
+//! there is, writes it with one call, and looks again. So every event is on disk as soon as the writer has caught up,
+//! and a process that is killed leaves whole lines and at most one torn last one.
+//!
+//! Writing never stops the relay. What cannot be written is counted and said once, and noted in the transcript when
+//! writing works again; what piles up beyond [`MOST_BACKLOG`] is counted as lost too.
+
+use std::collections::VecDeque;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime};
+
+use jiff::Timestamp;
+use tracing::{error, info};
+
+use crate::event::{Event, NoteEvent, Stem};
+use crate::id::Stamp;
+
+/// Bytes waiting for the writer from which on [`Recorder::is_behind`] holds.
+pub const MUCH_BACKLOG: usize = 16 << 20;
+/// Bytes waiting for the writer beyond which events are dropped and counted.
+pub const MOST_BACKLOG: usize = 64 << 20;
+/// How many files stay open; idle sessions cost no descriptor.
+const MOST_OPEN_FILES: usize = 64;
+/// Buffers kept for reuse.
+const MOST_SPARE_BUFFERS: usize = 8;
+
+/// The writer of a folder of transcripts.
+#[derive(Debug)]
+pub struct Recorder {
+    shared: Arc<Shared>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    folder: PathBuf,
+    work: Sender<Work>,
+    backlog: AtomicUsize,
+    spare: Mutex<Vec<Vec<u8>>>,
+    lost: AtomicU64,
+    finished: AtomicBool,
+}
+
+#[derive(Debug)]
+enum Work {
+    Write(Arc<SessionLog>),
+    Finish,
+}
+
+/// The transcript of one session, as far as it is not on disk yet.
+#[derive(Debug)]
+pub struct SessionLog {
+    id: String,
+    opened: SystemTime,
+    shared: Arc<Shared>,
+    pending: Mutex<Pending>,
+    path: Mutex<Option<PathBuf>>,
+}
+
+#[derive(Debug, Default)]
+struct Pending {
+    next_seq: u64,
+    lines: Vec<u8>,
+    account: Option<String>,
+    lost: Loss,
+    is_queued: bool,
+}
+
+/// Events that did not reach the disk.
+#[derive(Debug, Default, Clone)]
+struct Loss {
+    events: u64,
+    last_seq: u64,
+    reason: String,
+}
+
+/// Appends events to a transcript, numbering them.
+#[derive(Debug)]
+pub struct Appender<'a> {
+    log: &'a Arc<SessionLog>,
+    pending: MutexGuard<'a, Pending>,
+    /// Bytes that were pending before.
+    before: usize,
+}
+
+impl Recorder {
+    /// Starts the writer for a folder, which is created with mode 0700 if it is missing. If it cannot be, that is said
+    /// in the log and tried again with every write.
+    pub fn start(folder: &Path) -> Recorder {
+        let (work, inbox) = mpsc::channel();
+        let shared = Arc::new(Shared {
+            folder: folder.to_owned(),
+            work,
+            backlog: AtomicUsize::new(0),
+            spare: Mutex::new(Vec::new()),
+            lost: AtomicU64::new(0),
+            finished: AtomicBool::new(false),
+        });
+        let mut writer = Writer { folder: folder.to_owned(), files: VecDeque::new(), is_failing: false };
+        if let Err(problem) = create_folder(folder) {
+            writer.fail(folder, &problem);
+        }
+        let thread = std::thread::Builder::new().name("recorder".into()).spawn({
+            let shared = Arc::clone(&shared);
+            move || writer.run(&inbox, &shared)
+        });
+        let thread = match thread {
+            Ok(thread) => Some(thread),
+            Err(problem) => {
+                error!(error = %problem, "cannot start the recorder: nothing is recorded");
+                None
+            }
+        };
+        Recorder { shared, thread: Mutex::new(thread) }
+    }
+
+    /// Starts a transcript.
+    pub fn session(&self, id: &str, opened: SystemTime) -> Arc<SessionLog> {
+        Arc::new(SessionLog {
+            id: id.to_owned(),
+            opened,
+            shared: Arc::clone(&self.shared),
+            pending: Mutex::new(Pending::default()),
+            path: Mutex::new(None),
+        })
+    }
+
+    /// Whether so much waits for the writer that a sender should wait too.
+    pub fn is_behind(&self) -> bool {
+        self.shared.backlog.load(Ordering::Relaxed) > MUCH_BACKLOG
+    }
+
+    /// Returns how many events were lost so far.
+    pub fn lost(&self) -> u64 {
+        self.shared.lost.load(Ordering::Relaxed)
+    }
+
+    /// Returns the folder.
+    pub fn folder(&self) -> &Path {
+        &self.shared.folder
+    }
+
+    /// Writes what is left and ends the writer, waiting at most so long. Returns whether all was written in time.
+    pub fn finish(&self, patience: Duration) -> bool {
+        let _ = self.shared.work.send(Work::Finish);
+        let deadline = Instant::now() + patience;
+        while !self.shared.finished.load(Ordering::Acquire) {
+            if Instant::now() >= deadline {
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        if let Some(thread) = lock(&self.thread).take() {
+            let _ = thread.join();
+        }
+        self.lost() == 0
+    }
+}
+
+impl SessionLog {
+    /// Returns an appender. Nothing else appends to this transcript until it is dropped.
+    pub fn append(self: &Arc<Self>) -> Appender<'_> {
+        let mut pending = lock(&self.pending);
+        if pending.lines.capacity() == 0 {
+            pending.lines = lock(&self.shared.spare).pop().unwrap_or_default();
+        }
+        let before = pending.lines.len();
+        Appender { log: self, pending, before }
+    }
+
+    /// Tells the account, which becomes a part of the file's name.
+    pub fn set_account(self: &Arc<Self>, account: &str) {
+        // an appender that appends nothing still wakes the writer
+        self.append().pending.account = Some(account.to_owned());
+    }
+
+    /// Returns where the transcript is, once the writer has begun it.
+    pub fn path(&self) -> Option<PathBuf> {
+        lock(&self.path).clone()
+    }
+
+    /// Returns the session's id.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn file_name(&self, account: Option<&str>) -> String {
+        let time = Timestamp::try_from(self.opened).unwrap_or(Timestamp::UNIX_EPOCH);
+        let time = time.strftime("%Y%m%dT%H%M%SZ");
+        match account {
+            Some(account) => {
+                let safe = |c: char| if c.is_ascii_alphanumeric() || "@.-+".contains(c) { c } else { '_' };
+                let account: String = account.chars().map(safe).take(64).collect();
+                format!("{time}_{account}_{}.jsonl", self.id)
+            }
+            None => format!("{time}_{}.jsonl", self.id),
+        }
+    }
+}
+
+impl Appender<'_> {
+    /// Appends one line: `write` gets the buffer and the sequence number that it has to use. Returns that number.
+    #[inline]
+    pub fn line(&mut self, write: impl FnOnce(&mut Vec<u8>, u64)) -> u64 {
+        let pending = &mut *self.pending;
+        let seq = pending.next_seq;
+        pending.next_seq += 1;
+        write(&mut pending.lines, seq);
+        seq
+    }
+
+    /// Appends an event, which gets its number, and this time and session.
+    pub fn event(&mut self, stamp: &Stamp, event: impl FnOnce(Stem) -> Event) -> u64 {
+        let session = self.log.id.clone();
+        self.line(|out, seq| {
+            let event = event(Stem { seq, time: stamp.to_string(), session });
+            // these types always serialise
+            let _ = serde_json::to_writer(&mut *out, &event);
+            out.push(b'\n');
+        })
+    }
+}
+
+impl Drop for Appender<'_> {
+    /// Hands the lines to the writer, unless too much waits for it already.
+    fn drop(&mut self) {
+        let pending = &mut *self.pending;
+        let shared = &self.log.shared;
+        let backlog = shared.backlog.fetch_add(pending.lines.len() - self.before, Ordering::Relaxed);
+        if backlog > MOST_BACKLOG {
+            let events = lines_in(&pending.lines);
+            shared.lost.fetch_add(events, Ordering::Relaxed);
+            shared.backlog.fetch_sub(pending.lines.len(), Ordering::Relaxed);
+            pending.lost.add(events, pending.next_seq.saturating_sub(1), "the disk was too slow");
+            pending.lines.clear();
+        }
+        if !pending.is_queued {
+            pending.is_queued = true;
+            let _ = shared.work.send(Work::Write(Arc::clone(self.log)));
+        }
+    }
+}
+
+impl Loss {
+    fn add(&mut self, events: u64, last_seq: u64, reason: &str) {
+        self.events += events;
+        self.last_seq = last_seq;
+        reason.clone_into(&mut self.reason);
+    }
+}
+
+/// The writer's own state, on its thread.
+struct Writer {
+    folder: PathBuf,
+    /// The files open, the one used last at the end.
+    files: VecDeque<(PathBuf, File)>,
+    is_failing: bool,
+}
+
+impl Writer {
+    fn run(mut self, inbox: &Receiver<Work>, shared: &Shared) {
+        while let Ok(work) = inbox.recv() {
+            match work {
+                Work::Write(log) => self.write(&log, shared),
+                Work::Finish => break,
+            }
+        }
+        // what was queued before the end was asked for is written by now; this is what came between
+        while let Ok(Work::Write(log)) = inbox.try_recv() {
+            self.write(&log, shared);
+        }
+        shared.finished.store(true, Ordering::Release);
+    }
+
+    fn write(&mut self, log: &SessionLog, shared: &Shared) {
+        let (lines, last_seq, account, loss) = {
+            let mut pending = lock(&log.pending);
+            pending.is_queued = false;
+            let lines = std::mem::take(&mut pending.lines);
+            let loss = std::mem::take(&mut pending.lost);
+            (lines, pending.next_seq.saturating_sub(1), pending.account.clone(), loss)
+        };
+        shared.backlog.fetch_sub(lines.len(), Ordering::Relaxed);
+        match self.try_write(log, account.as_deref(), &lines, &loss) {
+            Ok(()) => {
+                if std::mem::take(&mut self.is_failing) {
+                    info!(folder = %self.folder.display(), "recording works again");
+                }
+            }
+            Err(Failure { problem, written }) => {
+                self.fail(&self.folder.clone(), &problem);
+                let events = lines_in(lines.get(written..).unwrap_or_default());
+                shared.lost.fetch_add(events, Ordering::Relaxed);
+                // what was noted already, if anything was written, needs no second note
+                let earlier = if written > 0 { 0 } else { loss.events };
+                lock(&log.pending).lost.add(events + earlier, last_seq, &problem.to_string());
+            }
+        }
+        self.recycle(lines, shared);
+    }
+
+    fn try_write(&mut self, log: &SessionLog, account: Option<&str>, lines: &[u8], loss: &Loss) -> Result<(), Failure> {
+        let path = self.folder.join(log.file_name(account));
+        let before = lock(&log.path).clone();
+        match before {
+            Some(before) if before != path => {
+                fs::rename(&before, &path)?;
+                if let Some((known, _)) = self.files.iter_mut().find(|(known, _)| *known == before) {
+                    known.clone_from(&path);
+                }
+                *lock(&log.path) = Some(path.clone());
+            }
+            Some(_) => {}
+            None if lines.is_empty() => return Ok(()),
+            None => {}
+        }
+        let file = self.file(&path)?;
+        *lock(&log.path) = Some(path);
+        if loss.events > 0 {
+            let text = format!("{} events were lost here: {}", loss.events, loss.reason);
+            let stem =
+                Stem { seq: loss.last_seq, time: Stamp::of(SystemTime::now()).to_string(), session: log.id.clone() };
+            let note = Event::Note(NoteEvent { stem, connection: None, text });
+            let mut note = serde_json::to_vec(&note).map_err(io::Error::from)?;
+            note.push(b'\n');
+            write_whole(file, &note).map_err(|failure| Failure { written: 0, ..failure })?;
+        }
+        write_whole(file, lines)
+    }
+
+    fn file(&mut self, path: &Path) -> io::Result<&mut File> {
+        if let Some(index) = self.files.iter().position(|(known, _)| known == path) {
+            if let Some(used) = self.files.remove(index) {
+                self.files.push_back(used);
+            }
+        } else {
+            if self.files.len() >= MOST_OPEN_FILES {
+                self.files.pop_front();
+            }
+            let open = || OpenOptions::new().append(true).create(true).mode(0o600).open(path);
+            let file = open().or_else(|_| create_folder(&self.folder).and_then(|()| open()))?;
+            self.files.push_back((path.to_owned(), file));
+        }
+        self.files.back_mut().map(|(_, file)| file).ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    /// Says once that recording fails.
+    fn fail(&mut self, folder: &Path, problem: &io::Error) {
+        if !std::mem::replace(&mut self.is_failing, true) {
+            error!(folder = %folder.display(), error = %problem, "cannot record: the relay goes on, events are lost");
+        }
+        self.files.clear();
+    }
+
+    fn recycle(&self, mut buffer: Vec<u8>, shared: &Shared) {
+        if (1..=4 << 20).contains(&buffer.capacity()) {
+            buffer.clear();
+            let mut spare = lock(&shared.spare);
+            if spare.len() < MOST_SPARE_BUFFERS {
+                spare.push(buffer);
+            }
+        }
+    }
+}
+
+/// A write that failed after so many bytes of whole lines.
+struct Failure {
+    problem: io::Error,
+    written: usize,
+}
+
+impl From<io::Error> for Failure {
+    fn from(problem: io::Error) -> Failure {
+        Failure { problem, written: 0 }
+    }
+}
+
+/// Writes all bytes, or takes back what was written of a torn line.
+fn write_whole(file: &mut File, lines: &[u8]) -> Result<(), Failure> {
+    let mut written = 0;
+    while written < lines.len() {
+        let problem = match file.write(&lines[written..]) {
+            Ok(0) => io::ErrorKind::WriteZero.into(),
+            Ok(count) => {
+                written += count;
+                continue;
+            }
+            Err(problem) if problem.kind() == io::ErrorKind::Interrupted => continue,
+            Err(problem) => problem,
+        };
+        let whole = memchr::memrchr(b'\n', &lines[..written]).map_or(0, |end| end + 1);
+        let length = file.metadata()?.len();
+        file.set_len(length.saturating_sub((written - whole) as u64))?;
+        return Err(Failure { problem, written: whole });
+    }
+    Ok(())
+}
+
+fn lines_in(lines: &[u8]) -> u64 {
+    memchr::memchr_iter(b'\n', lines).count() as u64
+}
+
+fn create_folder(folder: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
+/// A thread that panicked while holding a lock left whole lines behind: there is nothing to protect others from.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+    use crate::reader::Reader;
+
+    fn note(appender: &mut Appender<'_>, text: &str) -> u64 {
+        appender.event(&Stamp::of(SystemTime::UNIX_EPOCH), |stem| {
+            Event::Note(NoteEvent { stem, connection: None, text: text.into() })
+        })
+    }
+
+    fn events(folder: &Path) -> Vec<Event> {
+        let file = fs::read_dir(folder).unwrap().next().unwrap().unwrap().path();
+        Reader::open(&file).unwrap().map(|event| event.unwrap()).collect()
+    }
+
+    #[test]
+    fn lines_reach_the_file_in_order_and_the_file_is_private() {
+        let folder = tempfile::tempdir().unwrap();
+        let recorder = Recorder::start(&folder.path().join("sessions"));
+        let log = recorder.session("01jd", SystemTime::UNIX_EPOCH);
+        for number in 0..1000 {
+            assert_eq!(note(&mut log.append(), &format!("note {number}")), number);
+        }
+        log.set_account("alice@example.com");
+        assert!(recorder.finish(Duration::from_secs(10)));
+        let path = log.path().unwrap();
+        assert_eq!(path.file_name().unwrap(), "19700101T000000Z_alice@example.com_01jd.jsonl");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        let seqs: Vec<u64> = events(recorder.folder()).iter().map(|event| event.stem().seq).collect();
+        assert_eq!(seqs, (0..1000).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_loss_is_counted_and_noted_when_writing_works_again() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("sessions");
+        fs::write(&folder, "in the way").unwrap();
+        let recorder = Recorder::start(&folder);
+        let log = recorder.session("01jd", SystemTime::UNIX_EPOCH);
+        note(&mut log.append(), "lost");
+        note(&mut log.append(), "lost too");
+        while recorder.lost() < 2 {
+            std::thread::yield_now();
+        }
+        fs::remove_file(&folder).unwrap();
+        note(&mut log.append(), "kept");
+        assert!(!recorder.finish(Duration::from_secs(10)));
+        let events = events(&folder);
+        let [Event::Note(loss), Event::Note(kept)] = &events[..] else { panic!("{events:?}") };
+        assert!(loss.text.starts_with("2 events were lost here: "), "{}", loss.text);
+        assert_eq!((loss.stem.seq, kept.stem.seq, kept.text.as_str()), (1, 2, "kept"));
+    }
+
+    #[test]
+    fn a_torn_write_is_taken_back_to_whole_lines() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("full");
+        let mut file = OpenOptions::new().append(true).create(true).open(&path).unwrap();
+        assert!(write_whole(&mut file, b"one\ntwo\n").is_ok());
+        let mut full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let failure = write_whole(&mut full, b"three\n").err();
+        assert!(failure.is_some_and(|failure| failure.written == 0));
+    }
+
+    #[test]
+    fn many_sessions_need_few_descriptors() {
+        let folder = tempfile::tempdir().unwrap();
+        let recorder = Recorder::start(folder.path());
+        let logs: Vec<_> = (0..200).map(|id| recorder.session(&format!("{id:03}"), SystemTime::UNIX_EPOCH)).collect();
+        for round in 0..3 {
+            for log in &logs {
+                note(&mut log.append(), &format!("round {round}"));
+            }
+        }
+        assert!(recorder.finish(Duration::from_secs(10)));
+        for log in &logs {
+            assert_eq!(Reader::open(&log.path().unwrap()).unwrap().count(), 3);
+        }
+    }
+}
