@@ -123,6 +123,11 @@ impl Codec {
         matches!(self.state, State::Opaque)
     }
 
+    /// Whether a line is whole and its payload is not.
+    pub fn awaits_payload(&self) -> bool {
+        matches!(self.state, State::Payload(_))
+    }
+
     /// Returns the span of the frame that `buffer` starts with, or `None` if there is no whole one yet. The caller
     /// removes the span from the buffer before the next call; otherwise it only appends.
     #[inline]

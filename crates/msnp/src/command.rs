@@ -11,7 +11,7 @@ use crate::table::{self, PayloadRule, Slot};
 use crate::types::{Direction, TransactionId, Verb};
 
 /// One command. It keeps the bytes it was made of; an edit rewrites only what it changes, and repairs the length.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Command {
     direction: Direction,
     bytes: Vec<u8>,
@@ -19,6 +19,8 @@ pub struct Command {
     line: usize,
     /// Length of the line's end: 1 or 2.
     eol: usize,
+    /// How often it was edited.
+    edits: u32,
 }
 
 /// What happens to the length on the line when the payload changes.
@@ -94,13 +96,13 @@ impl Command {
         let line = bytes.len();
         bytes.extend_from_slice(b"\r\n");
         bytes.extend_from_slice(payload.unwrap_or_default());
-        Ok(Command { direction, bytes, line, eol: 2 })
+        Ok(Command { direction, bytes, line, eol: 2, edits: 0 })
     }
 
     /// Copies the command that `bytes` start with, as a codec found it.
     pub fn from_span(direction: Direction, bytes: &[u8], span: CommandSpan) -> Command {
         let bytes = bytes.get(..span.len as usize).unwrap_or(bytes).to_vec();
-        Command { direction, bytes, line: span.line as usize, eol: span.eol as usize }
+        Command { direction, bytes, line: span.line as usize, eol: span.eol as usize, edits: 0 }
     }
 
     /// Becomes the command that `bytes` start with, reusing the memory of the one before.
@@ -110,6 +112,7 @@ impl Command {
         self.bytes.extend_from_slice(bytes.get(..span.len as usize).unwrap_or(bytes));
         self.line = span.line as usize;
         self.eol = span.eol as usize;
+        self.edits = 0;
     }
 
     /// Replaces argument `index` (from 0, after the verb), or appends it if it would be the next.
@@ -121,6 +124,7 @@ impl Command {
         if value.iter().any(|&byte| matches!(byte, b' ' | b'\r' | b'\n')) {
             return Err(CommandError::BreaksLine);
         }
+        self.edits += 1;
         let count = self.arguments().count();
         match self.argument_range(index) {
             Some(range) => self.splice_line(range, value),
@@ -192,6 +196,11 @@ impl Command {
     pub fn set_text(&mut self, text: &[u8], length: LengthPolicy) -> Result<(), CommandError> {
         let range = self.text_range();
         self.replace_in_payload(range, text, length)
+    }
+
+    /// Returns how often the command was edited since it was made: a cheap sign of a change.
+    pub fn edits(&self) -> u32 {
+        self.edits
     }
 
     /// Returns which way the command goes.
@@ -278,6 +287,7 @@ impl Command {
         if rule == PayloadRule::NoPayload {
             return Err(CommandError::NoPayload { verb: self.verb() });
         }
+        self.edits += 1;
         let token = self.length_range();
         splice(&mut self.bytes, range, value);
         if length == LengthPolicy::Repair {
@@ -397,6 +407,15 @@ pub fn transaction_id(direction: Direction, line: &[u8], scope: Scope) -> Option
         }
     }
 }
+
+impl PartialEq for Command {
+    /// Commands are equal if they have the same bytes and direction.
+    fn eq(&self, other: &Command) -> bool {
+        self.direction == other.direction && self.line == other.line && self.bytes == other.bytes
+    }
+}
+
+impl Eq for Command {}
 
 impl fmt::Debug for Command {
     /// Shows direction and verb only: a line or payload may hold a credential.

@@ -220,13 +220,21 @@ impl Appender<'_> {
 
     /// Appends an event, which gets its number, and this time and session.
     pub fn event(&mut self, stamp: &Stamp, event: impl FnOnce(Stem) -> Event) -> u64 {
-        let session = self.log.id.clone();
-        self.line(|out, seq| {
-            let event = event(Stem { seq, time: stamp.to_string(), session });
-            // these types always serialise
-            let _ = serde_json::to_writer(&mut *out, &event);
-            out.push(b'\n');
-        })
+        self.event_if(stamp, |stem| Some(event(stem)))
+    }
+
+    /// Appends an event if there is one, and returns the number that it got or would have got.
+    pub fn event_if(&mut self, stamp: &Stamp, event: impl FnOnce(Stem) -> Option<Event>) -> u64 {
+        let seq = self.pending.next_seq;
+        let stem = Stem { seq, time: stamp.to_string(), session: self.log.id.clone() };
+        match event(stem) {
+            Some(event) => self.line(|out, _| {
+                // these types always serialise
+                let _ = serde_json::to_writer(&mut *out, &event);
+                out.push(b'\n');
+            }),
+            None => seq,
+        }
     }
 }
 

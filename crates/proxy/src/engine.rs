@@ -1,0 +1,350 @@
+//! [`Engine`]: listeners, connections, shutdown.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use msnp::flow::Address;
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio::sync::mpsc::{self, UnboundedReceiver};
+use tokio::task::AbortHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{info, warn};
+
+use crate::connection::Connection;
+use crate::hook::{Hook, Hooks};
+use crate::hooks::Redirects;
+use crate::hooks::redirect::Door;
+use crate::observer::{Observer, Observers};
+use crate::routes::{Route, Routes};
+use crate::settings::Settings;
+use crate::transparent::{self, Outgoing};
+
+mod serve;
+
+/// Where connections lead.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Target {
+    /// To one server, unless a redirect says otherwise.
+    Fixed(Address),
+    /// To where the client meant to go before the kernel brought it here (Linux: REDIRECT or TPROXY).
+    Original,
+}
+
+/// A running proxy.
+///
+/// ```no_run
+/// # async fn run() -> Result<(), mitmsn_proxy::EngineError> {
+/// use mitmsn_proxy::{Engine, Target};
+/// use msnp::flow::Address;
+///
+/// let server = Address { host: "messenger.example".into(), port: None };
+/// let engine = Engine::builder(Target::Fixed(server)).listen(([127, 0, 0, 1], 1863)).start().await?;
+/// println!("listening on {:?}", engine.addresses());
+/// engine.shutdown().await;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Engine {
+    shared: Arc<Shared>,
+    addresses: Vec<SocketAddr>,
+}
+
+/// What an engine is made of.
+pub struct EngineBuilder {
+    target: Target,
+    listen: Vec<SocketAddr>,
+    hooks: Vec<Arc<dyn Hook>>,
+    observers: Vec<Arc<dyn Observer>>,
+    settings: Settings,
+}
+
+/// Why an engine cannot start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EngineError {
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+/// What the tasks of an engine share.
+pub(crate) struct Shared {
+    pub(crate) target: Target,
+    pub(crate) settings: Settings,
+    pub(crate) hooks: Hooks,
+    pub(crate) observers: Observers,
+    pub(crate) routes: Arc<Routes>,
+    pub(crate) outgoing: Outgoing,
+    listeners: Mutex<Vec<SocketAddr>>,
+    connections: Mutex<HashMap<u64, (Arc<Connection>, Option<AbortHandle>)>>,
+    next: AtomicU64,
+    permits: Arc<Semaphore>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Engine {
+    /// Returns a builder for an engine with this target. It listens on `127.0.0.1:1863` unless told otherwise.
+    pub fn builder(target: Target) -> EngineBuilder {
+        EngineBuilder {
+            target,
+            listen: Vec::new(),
+            hooks: Vec::new(),
+            observers: Vec::new(),
+            settings: Settings::default(),
+        }
+    }
+
+    /// Returns the addresses listened on.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Returns the connections of this moment, by number.
+    pub fn connections(&self) -> Vec<Arc<Connection>> {
+        let mut connections: Vec<_> =
+            self.shared.registry().values().map(|(connection, _)| Arc::clone(connection)).collect();
+        connections.sort_by_key(|connection| connection.number);
+        connections
+    }
+
+    /// Stops listening, lets the commands in flight arrive for at most the grace that is set, and ends all sessions.
+    /// Returns whether every connection ended in time.
+    pub async fn shutdown(self) -> bool {
+        let shared = &self.shared;
+        shared.stop.cancel();
+        shared.tasks.close();
+        for connection in self.connections() {
+            connection.close("the proxy shuts down");
+        }
+        let in_time = tokio::time::timeout(shared.settings.limits.shutdown_grace, shared.tasks.wait()).await.is_ok();
+        if !in_time {
+            let left: Vec<_> = shared.registry().drain().collect();
+            warn!(connections = left.len(), "not all was delivered in time");
+            for (_, (_, task)) in left {
+                task.inspect(AbortHandle::abort);
+            }
+            shared.tasks.wait().await;
+        }
+        shared.routes.clear();
+        in_time
+    }
+}
+
+impl EngineBuilder {
+    /// Adds an address to listen on; port 0 lets the system choose.
+    #[must_use]
+    pub fn listen(mut self, address: impl Into<SocketAddr>) -> EngineBuilder {
+        self.listen.push(address.into());
+        self
+    }
+
+    /// Adds a hook. Hooks are asked in the order in which they are added.
+    #[must_use]
+    pub fn hook(mut self, hook: Arc<dyn Hook>) -> EngineBuilder {
+        self.hooks.push(hook);
+        self
+    }
+
+    /// Adds an observer.
+    #[must_use]
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> EngineBuilder {
+        self.observers.push(observer);
+        self
+    }
+
+    /// Replaces the settings.
+    #[must_use]
+    pub fn settings(mut self, settings: Settings) -> EngineBuilder {
+        self.settings = settings;
+        self
+    }
+
+    /// Starts to listen and to serve.
+    ///
+    /// # Errors
+    ///
+    /// If an address cannot be listened on.
+    pub async fn start(self) -> Result<Engine, EngineError> {
+        let EngineBuilder { target, mut listen, mut hooks, observers, settings } = self;
+        if listen.is_empty() {
+            listen.push(SocketAddr::from(([127, 0, 0, 1], Address::DEFAULT_PORT)));
+        }
+        let is_transparent = target == Target::Original;
+        let routes = Arc::new(Routes::new(settings.redirect.lifetime));
+        let (doors, opened) = mpsc::unbounded_channel();
+        hooks.push(Arc::new(Redirects::new(Arc::clone(&routes), settings.redirect.clone(), is_transparent, doors)));
+        let mut listeners = Vec::new();
+        for address in listen {
+            let bound = bind(address, is_transparent).map_err(|source| EngineError::Listen { address, source })?;
+            listeners.push(bound);
+        }
+        let addresses: Vec<SocketAddr> = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
+        let shared = Arc::new(Shared {
+            target,
+            permits: Arc::new(Semaphore::new(settings.limits.connections.min(Semaphore::MAX_PERMITS))),
+            settings,
+            hooks: Hooks::new(hooks),
+            observers: Observers::new(observers),
+            routes,
+            outgoing: Outgoing::default(),
+            listeners: Mutex::new(addresses.clone()),
+            connections: Mutex::default(),
+            next: AtomicU64::new(1),
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+        });
+        for listener in listeners {
+            shared.tasks.spawn(Arc::clone(&shared).accept(listener, None));
+        }
+        shared.tasks.spawn(Arc::clone(&shared).keep_house(opened));
+        Ok(Engine { shared, addresses })
+    }
+}
+
+impl Shared {
+    /// Accepts clients until the engine stops, or, for the port of one redirect, until that is followed or expires.
+    async fn accept(self: Arc<Self>, listener: TcpListener, route: Option<Route>) {
+        let expiry = route.as_ref().map(|route| route.expires());
+        let mut is_full = false;
+        loop {
+            let permit = match Arc::clone(&self.permits).try_acquire_owned() {
+                Ok(permit) => permit,
+                Err(_) => {
+                    if !std::mem::replace(&mut is_full, true) {
+                        let limit = self.settings.limits.connections;
+                        warn!(limit, "as many connections as allowed: further clients wait");
+                    }
+                    tokio::select! {
+                        permit = Arc::clone(&self.permits).acquire_owned() => match permit {
+                            Ok(permit) => permit,
+                            Err(_) => return,
+                        },
+                        () = self.stop.cancelled() => return,
+                    }
+                }
+            };
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                () = self.stop.cancelled() => return,
+                () = until(expiry) => return,
+            };
+            match accepted {
+                Ok((socket, client)) => {
+                    is_full &= self.permits.available_permits() == 0;
+                    let follows = route.clone();
+                    let is_last = follows.is_some();
+                    self.spawn(socket, client, follows, permit);
+                    if is_last {
+                        return;
+                    }
+                }
+                Err(error) => {
+                    // out of descriptors, or a client that left before it was accepted
+                    warn!(%error, "cannot accept a client");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    /// Serves doors that redirects open, and forgets redirects that nobody followed.
+    async fn keep_house(self: Arc<Self>, mut doors: UnboundedReceiver<Door>) {
+        let mut tick = tokio::time::interval(HOUSE_KEEPING);
+        loop {
+            tokio::select! {
+                () = self.stop.cancelled() => return,
+                _ = tick.tick() => self.routes.expire(),
+                Some(Door { listener, route }) = doors.recv() => {
+                    let listener = listener.set_nonblocking(true).and_then(|()| TcpListener::from_std(listener));
+                    match listener {
+                        Ok(listener) => {
+                            if let Ok(address) = listener.local_addr() {
+                                info!(%address, to = %route.upstream, "listening for one redirected client");
+                            }
+                            self.tasks.spawn(Arc::clone(&self).accept(listener, Some(route)));
+                        }
+                        Err(error) => warn!(%error, "cannot listen for a redirected client"),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether `address` is one of the engine's own: connecting to it would only come back.
+    pub(crate) fn is_own_address(&self, address: SocketAddr) -> bool {
+        lock(&self.listeners).iter().any(|own| {
+            let is_ip = own.ip() == address.ip() || (own.ip().is_unspecified() && address.ip().is_loopback());
+            own.port() == address.port() && is_ip
+        })
+    }
+
+    fn registry(&self) -> MutexGuard<'_, HashMap<u64, (Arc<Connection>, Option<AbortHandle>)>> {
+        lock(&self.connections)
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("target", &self.target).field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for EngineBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EngineBuilder")
+            .field("target", &self.target)
+            .field("listen", &self.listen)
+            .finish_non_exhaustive()
+    }
+}
+
+fn bind(address: SocketAddr, is_transparent: bool) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    if is_transparent {
+        transparent::allow_any_address(&socket, address);
+    }
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
+async fn until(moment: Option<std::time::Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shared {
+    fn number(&self) -> u64 {
+        self.next.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+/// Clients that may wait to be accepted.
+const BACKLOG: i32 = 4096;
+/// Pause after a failure to accept.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
+/// How often expired redirects are looked for.
+const HOUSE_KEEPING: Duration = Duration::from_secs(1);

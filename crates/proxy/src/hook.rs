@@ -1,0 +1,307 @@
+//! The extension point: a [`Hook`] sees a command and decides what becomes of it.
+//!
+//! Rules and redirects are hooks, and so is anything that a program which embeds the engine adds. A hook runs on the
+//! connection's own task: it is synchronous, does not sleep and does no input or output.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use msnp::argument::Scope;
+use msnp::table::Slot;
+use msnp::{Command, Direction, Verb, Version};
+
+use crate::connection::Connection;
+use crate::session::Session;
+
+/// Sees commands and decides what becomes of them.
+pub trait Hook: Send + Sync {
+    /// Returns the hook's name, which stands in the transcript beside what it changed.
+    fn name(&self) -> &str;
+
+    /// Returns the commands that the hook wants to see. All others pass without it, at no cost.
+    fn interest(&self) -> Interest {
+        Interest::everything()
+    }
+
+    /// Returns a number that changes whenever [`Hook::interest`] does.
+    fn generation(&self) -> u64 {
+        0
+    }
+
+    /// Sees one command, may edit it in place, and decides. Hooks are asked in the order in which they were added; each
+    /// sees what the one before left.
+    fn command(&self, command: &mut Command, context: &mut Context<'_>) -> Verdict;
+}
+
+/// What becomes of a command: by default it goes on, with the edits that were made.
+#[derive(Clone, PartialEq, Debug, Default)]
+#[must_use]
+#[non_exhaustive]
+pub struct Verdict {
+    /// What goes on in its place: nothing, or any number of commands.
+    pub replacement: Option<Vec<Command>>,
+    /// What goes back to its sender.
+    pub replies: Vec<Command>,
+    /// How long it, and what comes behind it in its direction, waits.
+    pub delay: Option<Duration>,
+    /// Whether the connection is closed afterwards, once all has been delivered.
+    pub close: bool,
+}
+
+impl Verdict {
+    /// The command goes on.
+    pub fn forward() -> Verdict {
+        Verdict::default()
+    }
+
+    /// The command goes nowhere.
+    pub fn drop() -> Verdict {
+        Verdict::replace(Vec::new())
+    }
+
+    /// These commands go on in its place.
+    pub fn replace(commands: Vec<Command>) -> Verdict {
+        Verdict { replacement: Some(commands), ..Verdict::default() }
+    }
+
+    /// The command goes nowhere, and this is the answer.
+    pub fn reply(command: Command) -> Verdict {
+        Verdict { replies: vec![command], ..Verdict::drop() }
+    }
+
+    /// The command goes on after a while.
+    pub fn delay(delay: Duration) -> Verdict {
+        Verdict { delay: Some(delay), ..Verdict::default() }
+    }
+
+    /// The command goes on, then the connection is closed.
+    pub fn close() -> Verdict {
+        Verdict { close: true, ..Verdict::default() }
+    }
+}
+
+/// The commands that a hook wants to see: a set of verbs for each direction.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Interest {
+    slots: [u128; 2],
+}
+
+impl Interest {
+    /// No command.
+    pub const fn nothing() -> Interest {
+        Interest { slots: [0; 2] }
+    }
+
+    /// Every command.
+    pub const fn everything() -> Interest {
+        Interest { slots: [u128::MAX; 2] }
+    }
+
+    /// Adds a verb in one direction. All unknown verbs count as one, and all error codes.
+    pub const fn and(mut self, direction: Direction, verb: Verb) -> Interest {
+        self.slots[direction.index()] |= Slot::of(verb).bit();
+        self
+    }
+
+    /// Adds every verb in one direction.
+    pub const fn and_all(mut self, direction: Direction) -> Interest {
+        self.slots[direction.index()] = u128::MAX;
+        self
+    }
+
+    /// Adds what another set holds.
+    pub const fn union(mut self, other: Interest) -> Interest {
+        self.slots[0] |= other.slots[0];
+        self.slots[1] |= other.slots[1];
+        self
+    }
+
+    /// Whether the set holds the verb of this slot.
+    #[inline]
+    pub const fn holds(&self, direction: Direction, slot: Slot) -> bool {
+        self.slots[direction.index()] & slot.bit() != 0
+    }
+}
+
+/// What a hook is told about the command's surroundings, and where it leaves remarks.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Context<'a> {
+    /// The connection.
+    pub connection: &'a Connection,
+    /// The session, once it is known to which the connection belongs.
+    pub session: Option<&'a Arc<Session>>,
+    /// Kind of server and version, as far as they are known.
+    pub scope: Scope,
+    /// The account that logs in, or the empty string.
+    pub account: &'a str,
+    /// The versions that the client offered on this connection.
+    pub offered: &'a [Version],
+    /// When the command arrived.
+    pub time: SystemTime,
+    /// Who changed the command so far.
+    pub by: Vec<Arc<str>>,
+    /// Tags for the transcript.
+    pub tags: Vec<String>,
+}
+
+impl<'a> Context<'a> {
+    /// Returns a context in which nobody has changed anything yet.
+    pub fn new(connection: &'a Connection, scope: Scope, account: &'a str, time: SystemTime) -> Context<'a> {
+        Context { connection, session: None, scope, account, offered: &[], time, by: Vec::new(), tags: Vec::new() }
+    }
+
+    /// Names who changed the command. A hook that changes one and names nobody is named itself.
+    pub fn credit(&mut self, name: Arc<str>) {
+        if !self.by.contains(&name) {
+            self.by.push(name);
+        }
+    }
+
+    /// Puts a tag on the command.
+    pub fn tag(&mut self, tag: impl Into<String>) {
+        self.tags.push(tag.into());
+    }
+}
+
+/// The hooks of an engine, in order, and what they want together.
+#[derive(Clone)]
+pub(crate) struct Hooks {
+    list: Arc<[Arc<dyn Hook>]>,
+}
+
+/// What hooks together made of a command.
+#[derive(Debug, Default)]
+pub(crate) struct Outcome {
+    /// What leaves in the command's own direction.
+    pub(crate) forward: Vec<Command>,
+    /// What goes back.
+    pub(crate) replies: Vec<Command>,
+    pub(crate) delay: Option<Duration>,
+    pub(crate) close: bool,
+}
+
+impl Hooks {
+    pub(crate) fn new(list: Vec<Arc<dyn Hook>>) -> Hooks {
+        Hooks { list: list.into() }
+    }
+
+    pub(crate) fn interest(&self) -> Interest {
+        self.list.iter().fold(Interest::nothing(), |all, hook| all.union(hook.interest()))
+    }
+
+    pub(crate) fn generation(&self) -> u64 {
+        self.list.iter().fold(0u64, |sum, hook| sum.wrapping_add(hook.generation()))
+    }
+
+    /// Asks the hooks about `command`. Returns `None` if it goes on, edited in place or not, and nothing else happens.
+    pub(crate) fn consult(&self, command: &mut Command, context: &mut Context<'_>) -> Option<Outcome> {
+        let mut outcome: Option<Outcome> = None;
+        for hook in self.list.iter() {
+            match &mut outcome {
+                None => {
+                    let verdict = ask(hook.as_ref(), command, context);
+                    if verdict != Verdict::default() {
+                        let mut first = Outcome::default();
+                        first.add(verdict, command.clone());
+                        outcome = Some(first);
+                    }
+                }
+                Some(outcome) => {
+                    for mut command in std::mem::take(&mut outcome.forward) {
+                        let verdict = ask(hook.as_ref(), &mut command, context);
+                        outcome.add(verdict, command);
+                    }
+                }
+            }
+        }
+        outcome
+    }
+}
+
+fn ask(hook: &dyn Hook, command: &mut Command, context: &mut Context<'_>) -> Verdict {
+    if !hook.interest().holds(command.direction(), command.slot()) {
+        return Verdict::default();
+    }
+    let (credited, edits) = (context.by.len(), command.edits());
+    let verdict = hook.command(command, context);
+    let changed = verdict != Verdict::default() || command.edits() != edits;
+    if changed && context.by.len() == credited {
+        context.credit(hook.name().into());
+    }
+    verdict
+}
+
+impl Outcome {
+    fn add(&mut self, verdict: Verdict, command: Command) {
+        match verdict.replacement {
+            Some(commands) => self.forward.extend(commands),
+            None => self.forward.push(command),
+        }
+        self.replies.extend(verdict.replies);
+        self.delay = match (self.delay, verdict.delay) {
+            (Some(a), Some(b)) => Some(a + b),
+            (a, b) => a.or(b),
+        };
+        self.close |= verdict.close;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Append(&'static str);
+
+    impl Hook for Append {
+        fn name(&self) -> &str {
+            self.0
+        }
+
+        fn interest(&self) -> Interest {
+            Interest::nothing().and(Direction::ClientToServer, "CHG".parse().unwrap())
+        }
+
+        fn command(&self, command: &mut Command, _: &mut Context<'_>) -> Verdict {
+            let next = command.arguments().count();
+            command.set_argument(next, self.0.as_bytes()).unwrap();
+            Verdict::forward()
+        }
+    }
+
+    struct Twice;
+
+    impl Hook for Twice {
+        fn name(&self) -> &str {
+            "twice"
+        }
+
+        fn command(&self, command: &mut Command, _: &mut Context<'_>) -> Verdict {
+            Verdict::replace(vec![command.clone(), command.clone()])
+        }
+    }
+
+    fn consult(hooks: Vec<Arc<dyn Hook>>, line: &[u8]) -> (Command, Option<Outcome>, Vec<Arc<str>>) {
+        let connection = Connection::example();
+        let mut context = Context::new(&connection, Scope::default(), "", SystemTime::UNIX_EPOCH);
+        let mut command = Command::new(Direction::ClientToServer, line, None).unwrap();
+        let outcome = Hooks::new(hooks).consult(&mut command, &mut context);
+        (command, outcome, context.by)
+    }
+
+    #[test]
+    fn each_hook_sees_what_the_one_before_left() {
+        let (command, outcome, by) = consult(vec![Arc::new(Append("a")), Arc::new(Append("b"))], b"CHG 1 NLN");
+        assert_eq!((command.line(), outcome.is_none()), (&b"CHG 1 NLN a b"[..], true));
+        assert_eq!(by, ["a".into(), "b".into()]);
+        let (_, outcome, _) = consult(vec![Arc::new(Twice), Arc::new(Append("b"))], b"CHG 1 NLN");
+        let lines: Vec<Vec<u8>> = outcome.unwrap().forward.iter().map(|command| command.line().to_vec()).collect();
+        assert_eq!(lines, [b"CHG 1 NLN b", b"CHG 1 NLN b"]);
+    }
+
+    #[test]
+    fn a_hook_is_not_asked_about_what_it_does_not_want() {
+        let (command, _, by) = consult(vec![Arc::new(Append("a"))], b"PNG");
+        assert_eq!((command.line(), by.len()), (&b"PNG"[..], 0));
+    }
+}

@@ -1,0 +1,5 @@
+//! The engine's own hooks.
+
+pub mod redirect;
+
+pub use redirect::Redirects;

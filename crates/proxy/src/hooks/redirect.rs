@@ -1,0 +1,135 @@
+//! Keeps the client on the proxy: rewrites the address in `XFR NS`, `XFR SB` and `RNG`, and remembers where it led.
+
+use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use msnp::flow::{Address, Redirect, RedirectKind};
+use msnp::{Command, Direction, Verb, Version};
+use tokio::sync::mpsc::UnboundedSender;
+use tracing::{debug, warn};
+
+use crate::connection::Connection;
+use crate::hook::{Context, Hook, Interest, Verdict};
+use crate::routes::{Announcement, Route, Routes};
+use crate::settings;
+
+/// The hook. It comes last, so that it sees the address that other hooks may have put in.
+#[derive(Debug)]
+pub struct Redirects {
+    routes: Arc<Routes>,
+    settings: settings::Redirect,
+    /// Leaves addresses alone: clients reach the proxy without them.
+    transparent: bool,
+    doors: UnboundedSender<Door>,
+}
+
+/// A port that one redirected client is to come back to.
+#[derive(Debug)]
+pub(crate) struct Door {
+    pub(crate) listener: TcpListener,
+    pub(crate) route: Route,
+}
+
+impl Redirects {
+    pub(crate) fn new(
+        routes: Arc<Routes>,
+        settings: settings::Redirect,
+        transparent: bool,
+        doors: UnboundedSender<Door>,
+    ) -> Redirects {
+        Redirects { routes, settings, transparent, doors }
+    }
+
+    /// Returns the address at which the client comes back.
+    fn way_back(&self, connection: &Connection, port: Option<u16>) -> Address {
+        let reached = connection.reached;
+        match &self.settings.advertise {
+            Some(address) => {
+                Address { host: address.host.clone(), port: port.or(address.port).or(Some(reached.port())) }
+            }
+            None => Address { host: plain(reached.ip()).to_string(), port: port.or(Some(reached.port())) },
+        }
+    }
+
+    fn login(&self, from: Announcement, context: &Context<'_>, versions: Vec<Version>) -> Option<u16> {
+        let needs_port = !self.transparent && self.routes.needs_own_port(from.client, &from.upstream);
+        let listener = if needs_port { self.open(context.connection.reached.ip()) } else { None };
+        let port = listener.as_ref().and_then(|listener| listener.local_addr().ok()).map(|address| address.port());
+        let route = self.routes.add_login(from, versions, port.is_some());
+        if let Some(listener) = listener {
+            // the engine that would serve the door is gone only when this connection ends too
+            let _ = self.doors.send(Door { listener, route });
+        }
+        port
+    }
+
+    /// Opens a port of its own. Binding does not block.
+    fn open(&self, ip: IpAddr) -> Option<TcpListener> {
+        let ports = self.settings.ports.0.clone();
+        let listener = ports.clone().find_map(|port| TcpListener::bind(SocketAddr::new(ip, port)).ok());
+        if listener.is_none() {
+            warn!(ports = %self.settings.ports, "no free port for a second redirect of one client address: they share one");
+        }
+        listener
+    }
+}
+
+impl Hook for Redirects {
+    fn name(&self) -> &str {
+        "redirect"
+    }
+
+    fn interest(&self) -> Interest {
+        const XFR: Verb = Verb::new(*b"XFR").expect("three capitals");
+        const RNG: Verb = Verb::new(*b"RNG").expect("three capitals");
+        Interest::nothing().and(Direction::ServerToClient, XFR).and(Direction::ServerToClient, RNG)
+    }
+
+    fn command(&self, command: &mut Command, context: &mut Context<'_>) -> Verdict {
+        let (Some(redirect), Some(session)) = (Redirect::of(command), context.session) else {
+            return Verdict::forward();
+        };
+        let mut upstream = redirect.address.clone();
+        let account = if context.account.is_empty() { session.account() } else { Some(context.account) };
+        if upstream.port.is_none() && redirect.kind == (RedirectKind::Notification { gateway: true }) {
+            upstream.port = Some(80);
+        }
+        let from = Announcement {
+            upstream: Address { port: Some(upstream.port()), ..upstream },
+            session: Arc::clone(session),
+            from: context.connection.number,
+            account: account.map(str::to_owned),
+            client: plain(context.connection.client.ip()),
+        };
+        debug!(connection = context.connection.number, to = %from.upstream, "the server sends the client on");
+        let port = match redirect.kind {
+            RedirectKind::Notification { .. } => self.login(from, context, context.offered.to_vec()),
+            RedirectKind::Switchboard { cookie } => {
+                self.routes.add_switchboard(from, cookie, None);
+                None
+            }
+            RedirectKind::Invitation { cookie, session } => {
+                self.routes.add_switchboard(from, cookie, Some(session));
+                None
+            }
+        };
+        if !self.transparent {
+            let back = self.way_back(context.connection, port).to_string();
+            let current = self.way_back(context.connection, None).to_string();
+            let rewritten = command.set_argument(redirect.index, back.as_bytes());
+            let rewritten = rewritten.and_then(|()| match redirect.current {
+                Some(index) => command.set_argument(index, current.as_bytes()),
+                None => Ok(()),
+            });
+            if let Err(error) = rewritten {
+                warn!(connection = context.connection.number, %error, "cannot rewrite a redirect");
+            }
+        }
+        Verdict::forward()
+    }
+}
+
+/// Returns an IPv4 address that came in the clothes of an IPv6 one as itself.
+pub(crate) fn plain(ip: IpAddr) -> IpAddr {
+    ip.to_canonical()
+}

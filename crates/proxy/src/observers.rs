@@ -1,0 +1,8 @@
+//! The engine's own observers.
+
+pub mod console;
+mod convert;
+pub mod recorder;
+
+pub use console::Console;
+pub use recorder::Recording;

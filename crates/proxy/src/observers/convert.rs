@@ -1,0 +1,111 @@
+//! Engine events as transcript events: for the screen, and for all but the plain commands of the recorder.
+
+use msnp::Command;
+use msnp_transcript::event::{
+    CommandEvent, ConnectionClosed, ConnectionOpened, Event as Line, FORMAT, NoteEvent, OpaqueEvent, Origin, Payload,
+    Sent, SessionClosed, SessionEvent, SessionJoined, Stem, TagEvent, Text, VERSION,
+};
+use msnp_transcript::mask;
+
+use crate::observer::{About, Changed, Event};
+
+/// Returns an event that is not about commands; `None` for one that is.
+pub(super) fn plain(event: &Event<'_>, about: &About<'_>, stem: Stem, keep_secrets: bool) -> Option<Line> {
+    let connection = about.connection.map_or(0, |connection| connection.number);
+    Some(match event {
+        Event::SessionStarted => Line::Session(SessionEvent {
+            stem,
+            format: FORMAT.into(),
+            version: VERSION,
+            software: concat!("mitmsn ", env!("CARGO_PKG_VERSION")).into(),
+        }),
+        Event::Opened => {
+            let opened = about.connection?;
+            Line::ConnectionOpened(ConnectionOpened {
+                stem,
+                connection,
+                client: opened.client.to_string(),
+                listener: opened.reached.to_string(),
+                upstream: opened.upstream().to_owned(),
+                server: about.scope.server.map(Into::into),
+                account: about.session.account().map(str::to_owned),
+                version: about.session.version().map(|version| version.to_string()),
+            })
+        }
+        Event::Joined { from, by } => Line::SessionJoined(SessionJoined { stem, connection, from: *from, by: *by }),
+        Event::Opaque { direction, bytes } => Line::Opaque(OpaqueEvent {
+            stem,
+            connection,
+            server: about.scope.server.map(Into::into),
+            direction: (*direction).into(),
+            length: bytes.len() as u64,
+            payload: keep_secrets.then(|| Payload::of(bytes)),
+            masked: if keep_secrets { Vec::new() } else { vec!["payload".into()] },
+        }),
+        Event::Note(text) => Line::Note(NoteEvent {
+            stem,
+            connection: about.connection.map(|connection| connection.number),
+            text: text.to_string(),
+        }),
+        Event::Closed { by, reason, bytes } => Line::ConnectionClosed(ConnectionClosed {
+            stem,
+            connection,
+            by: (*by).to_owned(),
+            reason: reason.clone(),
+            client_bytes: bytes[0],
+            server_bytes: bytes[1],
+        }),
+        Event::SessionEnded => Line::SessionClosed(SessionClosed { stem, connections: about.session.connections() }),
+        Event::Commands(_) | Event::Changed(_) => return None,
+    })
+}
+
+/// Returns a command as an event, its secrets hidden unless they are to be kept.
+pub(super) fn command(
+    received: &Command,
+    changed: Option<&Changed>,
+    about: &About<'_>,
+    stem: Stem,
+    keep_secrets: bool,
+) -> Line {
+    let mut masked = Vec::new();
+    let mut shown = |command: &Command, prefix: &str| match mask::mask_command(command) {
+        Some(hidden) if !keep_secrets => {
+            masked.extend(hidden.places.iter().map(|place| format!("{prefix}{place}")));
+            hidden.command
+        }
+        _ => command.clone(),
+    };
+    let arrived = shown(received, "");
+    let sent = changed.and_then(|changed| changed.sent.as_ref()).map(|sent| {
+        sent.iter().enumerate().map(|(index, command)| Sent::of(&shown(command, &format!("sent[{index}].")))).collect()
+    });
+    let Sent { direction, verb, args, payload, eol } = Sent::of(&arrived);
+    let trid = msnp::command::transaction_id(received.direction(), received.line(), about.scope).map(|id| id.0);
+    Line::Command(CommandEvent {
+        stem,
+        connection: about.connection.map_or(0, |connection| connection.number),
+        server: about.scope.server.map(Into::into),
+        direction,
+        verb,
+        trid,
+        args: args.into_iter().collect::<Vec<Text>>(),
+        payload,
+        eol,
+        origin: Origin::Peer,
+        sent,
+        by: changed.map(|changed| changed.by.iter().map(ToString::to_string).collect()).unwrap_or_default(),
+        delay: changed.and_then(|changed| changed.delay).map(|delay| delay.as_secs_f64()),
+        masked,
+    })
+}
+
+/// Returns the tags of a command as events.
+pub(super) fn tag(about: &About<'_>, stem: Stem, command: u64, tag: &str) -> Line {
+    Line::Tag(TagEvent {
+        stem,
+        connection: about.connection.map_or(0, |connection| connection.number),
+        command,
+        tag: tag.to_owned(),
+    })
+}

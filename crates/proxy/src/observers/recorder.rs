@@ -1,0 +1,137 @@
+//! Records every session as a transcript.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use msnp_transcript::id::Stamp;
+use msnp_transcript::json::{Batch, Change};
+use msnp_transcript::log::{Recorder, SessionLog};
+
+use crate::observer::{About, Event, Observer};
+use crate::observers::convert;
+use crate::session::Session;
+
+/// The observer that writes transcripts.
+#[derive(Debug)]
+pub struct Recording {
+    recorder: Recorder,
+    keep_secrets: bool,
+    logs: Mutex<HashMap<String, Log>>,
+    /// The transcripts that were begun, in order; only the newest are kept.
+    begun: Mutex<Vec<Arc<SessionLog>>>,
+}
+
+#[derive(Debug)]
+struct Log {
+    log: Arc<SessionLog>,
+    has_account: bool,
+}
+
+/// How many finished transcripts [`Recording::paths`] remembers.
+const MOST_REMEMBERED: usize = 1000;
+
+impl Recording {
+    /// Starts to record into a folder. Secrets are masked unless they are to be kept.
+    pub fn start(folder: &Path, keep_secrets: bool) -> Recording {
+        Recording { recorder: Recorder::start(folder), keep_secrets, logs: Mutex::default(), begun: Mutex::default() }
+    }
+
+    /// Writes what is left, waiting at most so long. Returns whether every event is on disk.
+    pub fn finish(&self, patience: Duration) -> bool {
+        self.recorder.finish(patience)
+    }
+
+    /// Returns how many events could not be written.
+    pub fn lost(&self) -> u64 {
+        self.recorder.lost()
+    }
+
+    /// Returns the folder.
+    pub fn folder(&self) -> &Path {
+        self.recorder.folder()
+    }
+
+    /// Returns the transcripts begun so far (the last thousand of them), oldest first.
+    pub fn paths(&self) -> Vec<PathBuf> {
+        lock(&self.begun).iter().filter_map(|log| log.path()).collect()
+    }
+
+    fn log(&self, session: &Session, is_new: bool) -> Option<Arc<SessionLog>> {
+        let mut logs = lock(&self.logs);
+        if is_new {
+            let log = self.recorder.session(session.id(), session.started());
+            let mut begun = lock(&self.begun);
+            if begun.len() >= MOST_REMEMBERED {
+                begun.remove(0);
+            }
+            begun.push(Arc::clone(&log));
+            logs.insert(session.id().to_owned(), Log { log, has_account: false });
+        }
+        let entry = logs.get_mut(session.id())?;
+        if let Some(account) = session.account().filter(|_| !entry.has_account) {
+            entry.has_account = true;
+            entry.log.set_account(account);
+        }
+        Some(Arc::clone(&entry.log))
+    }
+}
+
+impl Observer for Recording {
+    fn observe(&self, event: &Event<'_>, about: &About<'_>) {
+        let Some(log) = self.log(about.session, matches!(event, Event::SessionStarted)) else { return };
+        let stamp = Stamp::of(about.time);
+        let number = about.connection.map_or(0, |connection| connection.number);
+        let batch =
+            |direction| Batch::new(&stamp, about.session.id(), number, direction, about.scope, self.keep_secrets);
+        let mut lines = log.append();
+        match event {
+            Event::Commands(run) => {
+                let batch = batch(run.direction);
+                for (bytes, span) in run.iter() {
+                    lines.line(|out, seq| batch.command(out, seq, bytes, span));
+                }
+            }
+            Event::Changed(changed) => {
+                let batch = batch(changed.received.direction());
+                let delay = changed.delay.map(|delay| delay.as_secs_f64());
+                let change = Change { sent: changed.sent.as_deref(), by: &changed.by, delay };
+                let seq = lines.line(|out, seq| batch.changed(out, seq, &changed.received, &change));
+                for tag in &changed.tags {
+                    lines.event(&stamp, |stem| convert::tag(about, stem, seq, tag));
+                }
+            }
+            other => {
+                lines.event_if(&stamp, |stem| convert::plain(other, about, stem, self.keep_secrets));
+            }
+        }
+        drop(lines);
+        if matches!(event, Event::SessionEnded) {
+            lock(&self.logs).remove(about.session.id());
+        }
+    }
+
+    fn pressure(&self) -> Option<Pin<Box<dyn Future<Output = ()> + Send + '_>>> {
+        self.recorder.is_behind().then(|| -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+            Box::pin(async {
+                // a disk that is stuck must not stop the relay: after this the recorder drops and counts
+                for _ in 0..MOST_WAITS {
+                    if !self.recorder.is_behind() {
+                        break;
+                    }
+                    tokio::time::sleep(WAIT).await;
+                }
+            })
+        })
+    }
+}
+
+const WAIT: Duration = Duration::from_millis(1);
+const MOST_WAITS: u32 = 200;
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

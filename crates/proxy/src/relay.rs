@@ -1,0 +1,623 @@
+//! The life of a connection once it is known where it leads: bytes in, frames, hooks, bytes out, events.
+//!
+//! One task and one loop for both directions. Whatever no hook wants is forwarded as the slice that was read, before
+//! anybody is told of it; a command is only taken apart if a hook asks for its verb.
+
+use std::future::Future;
+use std::io;
+use std::net::Shutdown;
+use std::ops::Range;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{self, Poll};
+use std::time::{Instant, SystemTime};
+
+use msnp::argument::Scope;
+use msnp::codec::{CommandSpan, Span};
+use msnp::flow::{Facts, TELLING};
+use msnp::table::Slot;
+use msnp::types::{Verb, Version};
+use msnp::{Command, Direction};
+use socket2::SockRef;
+use tokio::net::TcpStream;
+use tokio::time::Sleep;
+use tracing::warn;
+
+use crate::buffers;
+use crate::connection::{Connection, Order};
+use crate::engine::Shared;
+use crate::hook::{Context, Interest, Outcome};
+use crate::lane::Lane;
+use crate::observer::{Changed, Event, Run};
+
+mod report;
+
+pub(crate) use report::Reporter;
+
+/// One connection at work.
+pub(crate) struct Relay {
+    pub(crate) engine: Arc<Shared>,
+    pub(crate) connection: Arc<Connection>,
+    pub(crate) lanes: [Lane; 2],
+    pub(crate) facts: Facts,
+    pub(crate) reporter: Reporter,
+    /// What the client offered in `VER`.
+    offered: Vec<Version>,
+    interest: Interest,
+    generation: u64,
+    /// Who ended the connection first, and why.
+    ending: Option<(&'static str, Option<String>)>,
+    /// A hook closed the connection: nothing behind that command is forwarded.
+    is_closing: bool,
+    last_activity: Instant,
+}
+
+/// What the engine itself looks at, to learn account and version.
+const OWN: Interest = {
+    let mut interest = Interest::nothing();
+    let mut i = 0;
+    while i < TELLING.len() {
+        interest = interest.and(TELLING[i].0, TELLING[i].1);
+        i += 1;
+    }
+    interest
+};
+
+/// First version whose framing is another.
+const FOREIGN: Version = Version(22);
+
+/// What woke the task up.
+#[derive(Default)]
+struct Woken {
+    read: [Option<(Vec<u8>, io::Result<usize>)>; 2],
+    order: Option<Order>,
+}
+
+impl Relay {
+    pub(crate) fn new(engine: Arc<Shared>, connection: Arc<Connection>, reporter: Reporter) -> Relay {
+        let limits = msnp::Limits { line: engine.settings.limits.line, payload: engine.settings.limits.payload };
+        let generation = engine.hooks.generation();
+        let interest = engine.hooks.interest();
+        Relay {
+            lanes: Direction::BOTH.map(|direction| Lane::new(direction, limits)),
+            facts: Facts::default(),
+            offered: Vec::new(),
+            ending: None,
+            is_closing: false,
+            last_activity: Instant::now(),
+            interest,
+            generation,
+            engine,
+            connection,
+            reporter,
+        }
+    }
+
+    /// Relays until both directions have ended. `sockets` are the client's and the server's.
+    pub(crate) async fn run(&mut self, sockets: &mut [TcpStream; 2]) {
+        let mut sleep: Option<(Instant, Pin<Box<Sleep>>)> = None;
+        // what came before the server was there
+        self.take_in(Direction::ClientToServer, sockets, Vec::new());
+        loop {
+            self.write(sockets);
+            if self.is_over() {
+                break;
+            }
+            self.engine.observers.relax().await;
+            let deadline = self.deadline();
+            let (_, timer) = match &mut sleep {
+                // an idle deadline only moves on: the timer catches up when it fires
+                Some(armed) if armed.0 <= deadline => armed,
+                sleep => sleep.insert((deadline, Box::pin(tokio::time::sleep_until(deadline.into())))),
+            };
+            let woken = std::future::poll_fn(|cx| self.poll(cx, sockets, timer.as_mut())).await;
+            let Some(woken) = woken else {
+                sleep = None;
+                self.on_time(sockets);
+                continue;
+            };
+            self.last_activity = Instant::now();
+            for (direction, read) in Direction::BOTH.into_iter().zip(woken.read) {
+                if let Some((buffer, result)) = read {
+                    self.on_read(direction, sockets, buffer, result);
+                }
+            }
+            if let Some(Order::Close { reason }) = woken.order {
+                self.drain(sockets);
+                self.end("proxy", Some(reason.to_owned()));
+            }
+        }
+        for lane in &mut self.lanes {
+            lane.abandon();
+        }
+    }
+
+    /// Returns who ended the connection and why.
+    pub(crate) fn verdict(&mut self) -> (&'static str, Option<String>) {
+        self.ending.take().unwrap_or(("client", None))
+    }
+
+    /// Ends the connection once all that was read is delivered; the first reason counts.
+    pub(crate) fn end(&mut self, by: &'static str, reason: Option<String>) {
+        self.ending.get_or_insert((by, reason));
+        for lane in &mut self.lanes {
+            lane.at_end = true;
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.lanes.iter().all(|lane| lane.shut)
+    }
+
+    /// Waits for bytes, for room to write, for an order. `None`: the timer.
+    fn poll(
+        &mut self,
+        cx: &mut task::Context<'_>,
+        sockets: &mut [TcpStream; 2],
+        timer: Pin<&mut Sleep>,
+    ) -> Poll<Option<Woken>> {
+        let mut woken = Woken::default();
+        let mut is_ready = false;
+        for direction in Direction::BOTH {
+            let from = direction.index();
+            if self.wants_read(direction) && sockets[from].poll_read_ready(cx).is_ready() {
+                let mut buffer = self.room(direction);
+                match tokio_util::io::poll_read_buf(Pin::new(&mut sockets[from]), cx, &mut buffer) {
+                    Poll::Ready(result) => {
+                        woken.read[from] = Some((buffer, result));
+                        is_ready = true;
+                    }
+                    Poll::Pending => self.keep(direction, buffer, 0),
+                }
+            }
+            if self.lanes[from].has_output() && sockets[1 - from].poll_write_ready(cx).is_ready() {
+                is_ready = true;
+            }
+        }
+        if let Poll::Ready(order) = self.connection.inbox().poll(cx) {
+            woken.order = Some(order);
+            is_ready = true;
+        }
+        if is_ready {
+            return Poll::Ready(Some(woken));
+        }
+        timer.poll(cx).map(|()| None)
+    }
+
+    fn wants_read(&self, direction: Direction) -> bool {
+        let lane = &self.lanes[direction.index()];
+        let depth = self.engine.settings.limits.lane_depth;
+        // replies go the other way: a receiver that reads nothing must not fill that lane either
+        !lane.at_end && self.lanes.iter().all(|lane| lane.shut || lane.has_room(depth))
+    }
+
+    /// Returns a buffer that holds what is not whole yet and has room behind it.
+    fn room(&mut self, direction: Direction) -> Vec<u8> {
+        let partial = std::mem::take(&mut self.lanes[direction.index()].partial);
+        if partial.len() < buffers::READ / 4 {
+            let mut buffer = buffers::take();
+            buffer.extend_from_slice(&partial);
+            buffer
+        } else {
+            let mut buffer = partial;
+            buffer.reserve(buffers::READ);
+            buffer
+        }
+    }
+
+    /// Keeps what is behind `from` for later.
+    fn keep(&mut self, direction: Direction, mut buffer: Vec<u8>, from: usize) {
+        let partial = &mut self.lanes[direction.index()].partial;
+        let rest = buffer.len() - from;
+        if rest < buffers::READ / 4 {
+            *partial = buffer[from..].to_vec();
+            buffers::give_back(buffer);
+        } else {
+            buffer.drain(..from);
+            *partial = buffer;
+        }
+    }
+
+    fn on_read(&mut self, direction: Direction, sockets: &[TcpStream; 2], buffer: Vec<u8>, result: io::Result<usize>) {
+        match result {
+            Ok(0) => {
+                self.lanes[direction.index()].at_end = true;
+                self.ending.get_or_insert((direction.sender(), None));
+            }
+            Ok(count) => self.lanes[direction.index()].received += count as u64,
+            Err(error) => self.end(direction.sender(), Some(error.to_string())),
+        }
+        self.take_in(direction, sockets, buffer);
+    }
+
+    /// Frames and forwards what is in hand: `buffer`, or the lane's partial bytes if it is empty.
+    fn take_in(&mut self, direction: Direction, sockets: &[TcpStream; 2], mut buffer: Vec<u8>) {
+        if buffer.is_empty() {
+            buffer = std::mem::take(&mut self.lanes[direction.index()].partial);
+        }
+        let consumed = self.process(direction, &buffer, &sockets[1 - direction.index()]);
+        self.keep(direction, buffer, consumed);
+    }
+
+    /// Frames `data`, asks hooks, forwards, tells observers. Returns how many bytes are dealt with.
+    fn process(&mut self, direction: Direction, data: &[u8], receiver: &TcpStream) -> usize {
+        let generation = self.engine.hooks.generation();
+        if generation != self.generation {
+            self.generation = generation;
+            self.interest = self.engine.hooks.interest();
+        }
+        let wanted = self.interest.union(OWN);
+        let lane = direction.index();
+        let time = SystemTime::now();
+        let mut work = Work::new(self.lanes[lane].streamed, self.engine.observers.is_empty());
+        let mut scratch = None;
+        let mut at = 0;
+        while let Some(span) = self.next_span(direction, &data[at..]) {
+            let frame = at..at + span.len();
+            at = frame.end;
+            match span {
+                Span::Opaque(_) => {
+                    self.say_opaque(direction, &data[frame.clone()]);
+                    work.opaque(frame);
+                }
+                Span::Command(span) => {
+                    work.commands += 1;
+                    let bytes = &data[frame.clone()];
+                    let consulted = if wanted.holds(direction, span.slot) {
+                        self.consult(direction, bytes, span, time, &mut scratch)
+                    } else {
+                        None
+                    };
+                    match consulted {
+                        None => work.span(frame, span),
+                        Some(consulted) => {
+                            let before = data.get(work.forwarded..frame.start).unwrap_or_default();
+                            self.carry_out(direction, consulted, &mut work, before);
+                            work.forwarded = at;
+                        }
+                    }
+                }
+            }
+            if self.is_closing {
+                break;
+            }
+            self.end_of_streamed(direction, data, at, &mut work);
+        }
+        self.forward_rest(direction, data, at, &work, receiver);
+        self.tell(direction, data, work, time);
+        at
+    }
+
+    fn next_span(&mut self, direction: Direction, data: &[u8]) -> Option<Span> {
+        let lane = &mut self.lanes[direction.index()];
+        if lane.at_end { lane.codec.finish(data) } else { lane.codec.next_span(data) }
+    }
+
+    /// A command that was forwarded in parts is whole: replies that waited for its end follow it.
+    fn end_of_streamed(&mut self, direction: Direction, data: &[u8], at: usize, work: &mut Work) {
+        let lane = &mut self.lanes[direction.index()];
+        if std::mem::take(&mut lane.streamed) > 0 && lane.has_inserts() {
+            lane.collect(data.get(work.forwarded..at).unwrap_or_default(), 1);
+            lane.release_inserts();
+            work.forwarded = at;
+            work.has_changes = true;
+        }
+    }
+
+    /// Forwards what no hook touched behind the last change, and as much of an unfinished command as no hook wants.
+    fn forward_rest(&mut self, direction: Direction, data: &[u8], at: usize, work: &Work, receiver: &TcpStream) {
+        let tail = &data[at..];
+        let is_streamed = self.lanes[direction.index()].streamed > 0;
+        let may_stream = is_streamed || !self.may_want(direction, tail);
+        let streams = !tail.is_empty() && !self.is_closing && may_stream;
+        let end = if streams { data.len() } else { at };
+        let rest = data.get(work.forwarded..end).unwrap_or_default();
+        let lane = &mut self.lanes[direction.index()];
+        if streams {
+            lane.streamed = tail.len();
+        }
+        let is_held = !tail.is_empty() && !streams && !lane.codec.awaits_payload();
+        lane.held_since = is_held.then(Instant::now);
+        let result = if work.has_changes {
+            lane.collect(rest, work.commands);
+            lane.flush(receiver)
+        } else {
+            lane.forward(rest, work.commands, receiver)
+        };
+        if let Err(error) = result {
+            self.lost(direction, &error);
+        }
+    }
+
+    /// Whether a hook may want the command that starts so.
+    fn may_want(&self, direction: Direction, start: &[u8]) -> bool {
+        match start.first_chunk::<3>().and_then(|verb| Verb::new(*verb)) {
+            Some(verb) => self.interest.holds(direction, Slot::of(verb)),
+            None => self.interest != Interest::nothing(),
+        }
+    }
+
+    /// Learns from a command and asks the hooks. `None`: it goes on as it came.
+    fn consult(
+        &mut self,
+        direction: Direction,
+        bytes: &[u8],
+        span: CommandSpan,
+        time: SystemTime,
+        scratch: &mut Option<Command>,
+    ) -> Option<Consulted> {
+        let command = match scratch {
+            Some(command) => {
+                command.reload(direction, bytes, span);
+                command
+            }
+            None => scratch.insert(Command::from_span(direction, bytes, span)),
+        };
+        if OWN.holds(direction, span.slot) {
+            self.learn(command);
+        }
+        if !self.interest.holds(direction, span.slot) {
+            return None;
+        }
+        if self.lanes[direction.index()].streamed > 0 {
+            warn!(connection = self.connection.number, verb = %command.verb(), "forwarded before it was whole: hooks did not see it");
+            return None;
+        }
+        if direction == Direction::ServerToClient && matches!(command.verb().as_bytes(), b"XFR" | b"RNG") {
+            // a redirect belongs to a session, known or new
+            self.reporter.decide(&self.facts, &self.engine, &self.connection);
+        }
+        let mut context = Context {
+            session: self.reporter.session(),
+            offered: &self.offered,
+            ..Context::new(
+                &self.connection,
+                Scope { server: self.facts.server, version: self.facts.version },
+                self.facts.account.as_deref().unwrap_or_default(),
+                time,
+            )
+        };
+        let outcome = self.engine.hooks.consult(command, &mut context);
+        if outcome.is_none() && context.tags.is_empty() && command.as_bytes() == bytes {
+            return None;
+        }
+        let (by, tags) = (context.by, context.tags);
+        let outcome = outcome.unwrap_or_else(|| Outcome { forward: vec![command.clone()], ..Outcome::default() });
+        let received = (!self.engine.observers.is_empty()).then(|| Command::from_span(direction, bytes, span));
+        Some(Consulted { outcome, received, by, tags })
+    }
+
+    /// Learns account, version and kind of server, and finds the session by them.
+    fn learn(&mut self, command: &Command) {
+        if command.direction() == Direction::ClientToServer && command.verb().as_str() == "VER" {
+            self.offered = command.arguments().filter_map(Version::from_token).collect();
+        }
+        if !self.facts.learn(command) {
+            return;
+        }
+        self.reporter.learn(&self.facts, &self.engine, &self.connection);
+        let is_chosen = command.direction() == Direction::ServerToClient && command.verb().as_str() == "VER";
+        if is_chosen && self.facts.version.is_some_and(|version| version >= FOREIGN) {
+            warn!(
+                connection = self.connection.number,
+                "MSNP22 and later frame otherwise: relayed unframed from here on"
+            );
+            self.lanes.iter_mut().for_each(|lane| lane.codec.give_up());
+        }
+    }
+
+    /// Puts what hooks made of a command into the lanes, behind what came `before` it.
+    fn carry_out(&mut self, direction: Direction, consulted: Consulted, work: &mut Work, before: &[u8]) {
+        let Consulted { outcome, received, by, tags } = consulted;
+        let lane = &mut self.lanes[direction.index()];
+        lane.collect(before, std::mem::take(&mut work.commands) - 1);
+        work.has_changes = true;
+        for command in &outcome.forward {
+            match outcome.delay {
+                Some(delay) => lane.delay(command.as_bytes(), Instant::now() + delay),
+                None => lane.collect(command.as_bytes(), 1),
+            }
+        }
+        for reply in &outcome.replies {
+            self.lanes[direction.opposite().index()].insert(reply.as_bytes());
+        }
+        if outcome.close {
+            let name = by.last().map_or("a hook", |name| name);
+            self.end("proxy", Some(format!("closed by {name:?}")));
+            self.is_closing = true;
+        }
+        if let Some(received) = received {
+            let mut sent = outcome.forward;
+            sent.extend(outcome.replies);
+            let is_same = sent.len() == 1 && sent[0] == received;
+            let sent = (!is_same).then_some(sent);
+            let changed = Changed { received, sent, by, delay: outcome.delay, tags };
+            work.items.push(Item::Changed(Box::new(changed)));
+        }
+    }
+
+    /// Says once for each direction that a stream cannot be framed; a blank line alone is no reason.
+    fn say_opaque(&mut self, direction: Direction, bytes: &[u8]) {
+        let lane = &mut self.lanes[direction.index()];
+        let is_blank = bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n'));
+        if is_blank || std::mem::replace(&mut lane.said_opaque, true) {
+            return;
+        }
+        let (connection, from) = (self.connection.number, direction.sender());
+        if lane.at_end {
+            warn!(connection, from, bytes = bytes.len(), "the stream ends within a command: relayed as far as it came");
+        } else {
+            warn!(connection, from, "not MSNP: relayed untouched and unframed from here on");
+        }
+    }
+
+    fn tell(&mut self, direction: Direction, data: &[u8], work: Work, time: SystemTime) {
+        if self.engine.observers.is_empty() {
+            return;
+        }
+        let scope = Scope { server: self.facts.server, version: self.facts.version };
+        for item in work.items {
+            let event = match item {
+                Item::Run { bytes, spans } => {
+                    Event::Commands(Run { direction, bytes: data[bytes].into(), spans: work.spans[spans].into() })
+                }
+                Item::Changed(changed) => Event::Changed(*changed),
+                Item::Opaque(bytes) => Event::Opaque { direction, bytes: data[bytes].into() },
+            };
+            self.reporter.tell(event, time, scope, &self.engine, &self.connection);
+        }
+    }
+
+    /// Writes what waits, and passes the end of a stream on once all before it is written.
+    fn write(&mut self, sockets: &[TcpStream; 2]) {
+        let now = Instant::now();
+        for direction in Direction::BOTH {
+            let receiver = &sockets[1 - direction.index()];
+            let lane = &mut self.lanes[direction.index()];
+            lane.release(Some(now));
+            if let Err(error) = lane.flush(receiver) {
+                self.lost(direction, &error);
+                continue;
+            }
+            if lane.at_end && !lane.shut && lane.is_empty() {
+                lane.shut = true;
+                // a receiver that is gone already needs no telling
+                let _ = SockRef::from(receiver).shutdown(Shutdown::Write);
+            }
+        }
+    }
+
+    /// The receiver of this direction is gone: what it was to get is lost, what it sent before still arrives.
+    fn lost(&mut self, direction: Direction, error: &io::Error) {
+        let receiver = direction.opposite().sender();
+        self.ending.get_or_insert((receiver, Some(error.to_string())));
+        let lane = &mut self.lanes[direction.index()];
+        lane.at_end = true;
+        lane.abandon();
+    }
+
+    /// Returns when something happens if nothing else does.
+    fn deadline(&self) -> Instant {
+        let limits = &self.engine.settings.limits;
+        let idle = self.last_activity + limits.idle_timeout;
+        let lanes = self.lanes.iter();
+        lanes
+            .flat_map(|lane| [lane.due(), lane.held_since.map(|since| since + limits.unfinished_line)])
+            .flatten()
+            .fold(idle, Instant::min)
+    }
+
+    fn on_time(&mut self, sockets: &[TcpStream; 2]) {
+        let now = Instant::now();
+        let limits = &self.engine.settings.limits;
+        if now >= self.last_activity + limits.idle_timeout {
+            self.end("proxy", Some("idle for too long".to_owned()));
+            self.lanes.iter_mut().for_each(Lane::abandon);
+            return;
+        }
+        let patience = limits.unfinished_line;
+        for direction in Direction::BOTH {
+            let lane = &mut self.lanes[direction.index()];
+            if lane.held_since.is_none_or(|since| now < since + patience) {
+                continue;
+            }
+            warn!(
+                connection = self.connection.number,
+                from = direction.sender(),
+                bytes = lane.partial.len(),
+                "a line without an end: forwarded as it came, hooks do not see it"
+            );
+            lane.held_since = None;
+            let partial = std::mem::take(&mut lane.partial);
+            let result = lane.forward(&partial[lane.streamed..], 0, &sockets[1 - direction.index()]);
+            lane.streamed = partial.len();
+            lane.partial = partial;
+            if let Err(error) = result {
+                self.lost(direction, &error);
+            }
+        }
+    }
+
+    /// Takes in what the sockets hold already, so that a shutdown loses no command in flight.
+    fn drain(&mut self, sockets: &[TcpStream; 2]) {
+        for direction in Direction::BOTH {
+            let mut left = MOST_DRAINED;
+            while left > 0 && !self.lanes[direction.index()].at_end {
+                let mut buffer = self.room(direction);
+                let read = sockets[direction.index()].try_read_buf(&mut buffer);
+                match read {
+                    Ok(count) if count > 0 => {
+                        left = left.saturating_sub(count);
+                        self.on_read(direction, sockets, buffer, Ok(count));
+                    }
+                    _ => {
+                        self.keep(direction, buffer, 0);
+                        break;
+                    }
+                }
+            }
+            // an unfinished command leaves as far as it came
+            self.lanes[direction.index()].at_end = true;
+            self.take_in(direction, sockets, Vec::new());
+            self.lanes[direction.index()].release(None);
+        }
+    }
+}
+
+/// Most bytes that are still taken from one socket during a shutdown.
+const MOST_DRAINED: usize = 4 << 20;
+
+/// What the hooks made of one command.
+struct Consulted {
+    outcome: Outcome,
+    /// What arrived, if somebody is to be told.
+    received: Option<Command>,
+    by: Vec<Arc<str>>,
+    tags: Vec<String>,
+}
+
+/// What one read brought.
+struct Work {
+    /// Where the bytes start that were not sent on yet.
+    forwarded: usize,
+    /// Whether a hook changed something, so that what leaves is not what was read.
+    has_changes: bool,
+    commands: usize,
+    nobody_listens: bool,
+    items: Vec<Item>,
+    spans: Vec<CommandSpan>,
+}
+
+enum Item {
+    Run { bytes: Range<usize>, spans: Range<usize> },
+    Changed(Box<Changed>),
+    Opaque(Range<usize>),
+}
+
+impl Work {
+    fn new(forwarded: usize, nobody_listens: bool) -> Work {
+        Work { forwarded, has_changes: false, commands: 0, nobody_listens, items: Vec::new(), spans: Vec::new() }
+    }
+
+    #[inline]
+    fn span(&mut self, frame: Range<usize>, span: CommandSpan) {
+        if self.nobody_listens {
+            return;
+        }
+        self.spans.push(span);
+        let count = self.spans.len();
+        match self.items.last_mut() {
+            Some(Item::Run { bytes, spans }) if bytes.end == frame.start => {
+                bytes.end = frame.end;
+                spans.end = count;
+            }
+            _ => self.items.push(Item::Run { bytes: frame, spans: count - 1..count }),
+        }
+    }
+
+    fn opaque(&mut self, frame: Range<usize>) {
+        if !self.nobody_listens {
+            self.items.push(Item::Opaque(frame));
+        }
+    }
+}
