@@ -6,10 +6,10 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use msnp::flow::Address;
-use serde::{Deserialize, Deserializer, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// The settings of an engine.
-#[derive(Clone, PartialEq, Debug, Default, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Settings {
@@ -20,7 +20,7 @@ pub struct Settings {
 }
 
 /// Limits on what peers can make the proxy hold or wait for.
-#[derive(Clone, PartialEq, Debug, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Limits {
@@ -34,20 +34,20 @@ pub struct Limits {
     /// Most client connections at one time; further ones wait to be accepted.
     pub connections: usize,
     /// How long connecting to a server may take, name look-up included.
-    #[serde(deserialize_with = "duration")]
+    #[serde(with = "in_words")]
     pub connect_timeout: Duration,
     /// How long nothing may pass on a connection before it is closed.
-    #[serde(deserialize_with = "duration")]
+    #[serde(with = "in_words")]
     pub idle_timeout: Duration,
     /// How long to wait for the first line of a client, which tells where it wants to go, before connecting to the
     /// configured server anyway.
-    #[serde(deserialize_with = "duration")]
+    #[serde(with = "in_words")]
     pub opening_timeout: Duration,
     /// How long a line without an end is held back for hooks after its last byte, before it is forwarded unseen.
-    #[serde(deserialize_with = "duration")]
+    #[serde(with = "in_words")]
     pub unfinished_line: Duration,
     /// How long a shutdown waits for commands in flight.
-    #[serde(deserialize_with = "duration")]
+    #[serde(with = "in_words")]
     pub shutdown_grace: Duration,
 }
 
@@ -68,18 +68,18 @@ impl Default for Limits {
 }
 
 /// How clients that a server sends elsewhere come back through the proxy.
-#[derive(Clone, PartialEq, Debug, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Redirect {
     /// The address to put into redirects, `host` or `host:port`, for clients behind NAT or in a virtual machine; by
     /// default the one on which the client reached the proxy.
-    #[serde(deserialize_with = "optional_address")]
+    #[serde(with = "or_nothing")]
     pub advertise: Option<Address>,
     /// Ports to open when two different servers are pending for one client address; `0` lets the system choose.
     pub ports: Ports,
     /// How long a redirect waits for its client.
-    #[serde(deserialize_with = "duration")]
+    #[serde(with = "in_words")]
     pub lifetime: Duration,
 }
 
@@ -121,6 +121,12 @@ impl fmt::Display for Ports {
     }
 }
 
+impl Serialize for Ports {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 impl<'de> Deserialize<'de> for Ports {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Ports, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
@@ -137,17 +143,40 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     parsed.ok_or_else(|| format!("{text:?} is not a duration such as 250ms, 10s or 2h"))
 }
 
-pub(crate) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    parse_duration(&String::deserialize(deserializer)?).map_err(de::Error::custom)
+/// Durations as text with a unit.
+mod in_words {
+    use super::*;
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        parse_duration(&String::deserialize(deserializer)?).map_err(de::Error::custom)
+    }
+
+    pub(super) fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        let text = match duration {
+            whole if whole.subsec_nanos() != 0 => format!("{}ms", whole.as_millis()),
+            hours if hours.as_secs() % 3600 == 0 => format!("{}h", hours.as_secs() / 3600),
+            seconds => format!("{}s", seconds.as_secs()),
+        };
+        serializer.serialize_str(&text)
+    }
 }
 
-fn optional_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Address>, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    if text.is_empty() {
-        return Ok(None);
+/// An address, or the empty text for none.
+mod or_nothing {
+    use super::*;
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Address>, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let address = Address::parse(&text);
+        address.map(Some).ok_or_else(|| de::Error::custom(format!("{text:?} is not an address such as host:1863")))
     }
-    let address = Address::parse(&text);
-    address.map(Some).ok_or_else(|| de::Error::custom(format!("{text:?} is not an address such as host:1863")))
+
+    pub(super) fn serialize<S: Serializer>(address: &Option<Address>, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&address.as_ref().map(ToString::to_string).unwrap_or_default())
+    }
 }
 
 #[cfg(test)]

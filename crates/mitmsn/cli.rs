@@ -1,0 +1,227 @@
+//! The command line: what can be said, and its help.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use msnp::flow::Address;
+
+/// Intercepting proxy and research workbench for the MSN Messenger protocol, MSNP2 to MSNP21
+///
+/// mitmsn sits between a client and a server. Point the client at it, and it shows the dialogue command by command,
+/// rewrites it by your rules, and records every login, with all its connections, as one transcript.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true, max_term_width = 100, after_long_help = EXAMPLES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+
+    /// When to use colours
+    ///
+    /// `auto` uses them on a terminal, unless NO_COLOR is set or TERM is dumb.
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    pub(crate) color: Color,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  mitmsn demo                                  see it at work, without client or server
+  mitmsn proxy messenger.example               listen on 127.0.0.1:1863, lead to messenger.example:1863
+  mitmsn proxy ns.example:1863 --rules my.toml --listen 0.0.0.0:1863
+  mitmsn show ~/.local/state/mitmsn/sessions/*.jsonl --filter 'verb == \"MSG\"' -v
+  mitmsn check --rules my.toml --against session.jsonl
+
+Settings come from defaults, then the configuration file, then the environment (MITMSN_LISTEN,
+MITMSN_LIMITS_LINE ...), then --set, then the other flags; the later wins.
+
+Exit codes: 0 success, 1 failure, 2 wrong usage, 3 `check --against` found changes, 130 ended by SIGINT,
+143 ended by SIGTERM.";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Listen for clients and lead them to a server, watching, rewriting and recording
+    Proxy(Proxy),
+    /// Print recorded sessions as dialogues
+    Show(Show),
+    /// Validate configuration and rules, and try rules on a recorded session
+    Check(Check),
+    /// Print the script that completes commands in a shell
+    ///
+    /// For bash: mitmsn completions bash > ~/.local/share/bash-completion/completions/mitmsn
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the manual page, or write one for each command into a folder
+    ///
+    /// To read it: mitmsn man | man -l -
+    Man {
+        /// Write mitmsn.1, mitmsn-proxy.1 ... here instead
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
+}
+
+/// Where settings come from.
+#[derive(Debug, Default, Args)]
+pub(crate) struct Sources {
+    /// Configuration file [default: $XDG_CONFIG_HOME/mitmsn/config.toml, if there is one]
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Set any key of the configuration file, e.g. limits.idle_timeout=10m; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+}
+
+/// Listen for clients and lead them to a server, watching, rewriting and recording
+///
+/// Point the client at the listening address. Its login passes through, and so does all that follows: when the server
+/// sends the client to another server or to a switchboard, the address is rewritten so that the client comes back here.
+///
+/// On the screen: time (UTC), account, kind of server (ds, ns, sb) and connection, then >>> from the client or <<< from
+/// the server. Below a command that was changed stands what left: ~ changed, + injected, x dropped.
+#[derive(Debug, Default, Args)]
+pub(crate) struct Proxy {
+    /// The server that clients are led to: host, host:port or [ipv6]:port; the port is 1863 if it is missing
+    ///
+    /// The name is resolved anew for each connection. Not needed with --transparent.
+    #[arg(value_name = "UPSTREAM", value_parser = parse_address)]
+    pub(crate) upstream: Option<Address>,
+
+    /// Address to listen on; may be repeated [default: 127.0.0.1:1863]
+    #[arg(short, long, value_name = "ADDR")]
+    pub(crate) listen: Vec<SocketAddr>,
+
+    /// Lead connections that the firewall redirects here to where the client meant to go (Linux)
+    ///
+    /// Works with REDIRECT and, if mitmsn may set IP_TRANSPARENT, with TPROXY. Addresses need no rewriting then.
+    #[arg(long, conflicts_with = "upstream")]
+    pub(crate) transparent: bool,
+
+    /// Address to put into redirects, for clients behind NAT or in a virtual machine [default: where the client came in]
+    #[arg(long, value_name = "HOST[:PORT]", value_parser = parse_address)]
+    pub(crate) advertise: Option<Address>,
+
+    /// Rule file; may be repeated; reloaded when it changes, and on SIGHUP
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) rules: Vec<PathBuf>,
+
+    /// Folder for transcripts [default: $XDG_STATE_HOME/mitmsn/sessions]
+    #[arg(short = 'w', long, value_name = "DIR")]
+    pub(crate) record: Option<PathBuf>,
+
+    /// Record nothing
+    #[arg(long, conflicts_with = "record")]
+    pub(crate) no_record: bool,
+
+    /// Keep passwords, tickets and cookies readable in transcripts and on the screen
+    ///
+    /// Without it they are replaced by as many asterisks. Transcripts that keep them rebuild both byte streams exactly;
+    /// do not share those.
+    #[arg(long)]
+    pub(crate) keep_secrets: bool,
+
+    #[command(flatten)]
+    pub(crate) sources: Sources,
+
+    #[command(flatten)]
+    pub(crate) view: View,
+
+    /// Show no dialogue and log only warnings
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+/// What is shown of commands.
+#[derive(Debug, Default, Args)]
+pub(crate) struct View {
+    /// Show payloads too, by content type; twice: hexadecimal too
+    #[arg(short, long, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+
+    /// Show only commands for which this CEL expression holds, e.g. 'verb == "MSG" && from == "client"'
+    ///
+    /// Variables: verb, trid, args, arg, from, server, version, account, session, connection, payload, text, headers,
+    /// size, origin. A missing header or argument makes the expression false.
+    #[arg(short, long, value_name = "EXPR")]
+    pub(crate) filter: Option<String>,
+}
+
+/// Print recorded sessions as dialogues
+///
+/// Prints what the proxy showed while it recorded. A last line that was cut off when the recording ended is left out
+/// and reported.
+#[derive(Debug, Args)]
+pub(crate) struct Show {
+    /// Transcripts, as the proxy records them; - is standard input
+    #[arg(required = true, value_name = "TRANSCRIPT")]
+    pub(crate) files: Vec<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) view: View,
+
+    /// Print the events as JSON Lines
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Validate configuration and rules, and try rules on a recorded session
+///
+/// Without problems it prints what it has read and exits with 0. With --against it prints every command that the rules
+/// would have changed, without touching anything, and exits with 3 if there is one.
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// Rule file; may be repeated [default: those of the configuration]
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) rules: Vec<PathBuf>,
+
+    /// Try the rules on this transcript; may be repeated
+    #[arg(long, value_name = "TRANSCRIPT")]
+    pub(crate) against: Vec<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) sources: Sources,
+
+    /// Show payloads too, by content type; twice: hexadecimal too
+    #[arg(short, long, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(crate) enum Color {
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+impl Color {
+    /// Makes the choice that of all output.
+    pub(crate) fn write_global(self) {
+        let choice = match self {
+            Color::Auto => anstream::ColorChoice::Auto,
+            Color::Always => anstream::ColorChoice::Always,
+            Color::Never => anstream::ColorChoice::Never,
+        };
+        choice.write_global();
+    }
+}
+
+/// Reads an address.
+pub(crate) fn parse_address(text: &str) -> Result<Address, String> {
+    Address::parse(text).ok_or_else(|| "expected host, host:port or [ipv6]:port".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,257 @@
+//! Settings: defaults, configuration file, environment, `--set`; the later wins. Dedicated flags come on top.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use etcetera::{BaseStrategy, choose_base_strategy};
+use mitmsn_proxy::Settings;
+use mitmsn_proxy::rules::{Problem, render_all};
+use msnp_transcript::expression::closest;
+use serde::{Deserialize, Serialize};
+use toml::de::DeTable;
+use toml::{Table, Value};
+
+use crate::cli::Sources;
+
+/// Everything that can be set. `config/mitmsn.toml` documents each key.
+#[derive(Clone, PartialEq, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Config {
+    /// The server that clients are led to; empty: it must be named on the command line.
+    pub(crate) upstream: String,
+    /// Addresses to listen on.
+    pub(crate) listen: Vec<SocketAddr>,
+    /// Whether connections go where the client meant to go before the firewall redirected it here.
+    pub(crate) transparent: bool,
+    /// Rule files.
+    pub(crate) rules: Vec<PathBuf>,
+    /// Whether to record.
+    pub(crate) record: bool,
+    /// Folder for transcripts; empty: the one of XDG.
+    pub(crate) record_folder: PathBuf,
+    /// Whether to keep credentials readable.
+    pub(crate) keep_secrets: bool,
+    /// The settings of the engine.
+    #[serde(flatten)]
+    pub(crate) engine: Engine,
+}
+
+/// The tables of the engine, beside the keys of the tool.
+#[derive(Clone, PartialEq, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub(crate) struct Engine {
+    limits: mitmsn_proxy::settings::Limits,
+    redirect: mitmsn_proxy::settings::Redirect,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            upstream: String::new(),
+            listen: vec![SocketAddr::from(([127, 0, 0, 1], 1863))],
+            transparent: false,
+            rules: Vec::new(),
+            record: true,
+            record_folder: PathBuf::new(),
+            keep_secrets: false,
+            engine: Engine::default(),
+        }
+    }
+}
+
+impl Config {
+    /// Reads file, environment and `--set`.
+    pub(crate) fn load(sources: &Sources) -> Result<Config> {
+        let mut table = match config_file(sources)? {
+            Some(file) => read_file(&file)?,
+            None => Table::new(),
+        };
+        let known = defaults()?;
+        for (path, default) in leaves(&known) {
+            let variable = format!("MITMSN_{}", path.replace('.', "_").to_uppercase());
+            if let Ok(text) = std::env::var(&variable) {
+                let value = parse_like(&default, &text).with_context(|| format!("environment variable {variable}"))?;
+                insert(&mut table, &path, value);
+            }
+        }
+        for assignment in &sources.set {
+            let (path, text) = assignment
+                .split_once('=')
+                .with_context(|| format!("--set {assignment}: expected KEY=VALUE, e.g. limits.idle_timeout=10m"))?;
+            let Some((_, default)) = leaves(&known).find(|(known, _)| known == path) else {
+                let paths: Vec<String> = leaves(&known).map(|(path, _)| path).collect();
+                match closest(path, paths.iter().map(String::as_str)) {
+                    Some(near) => bail!("--set {assignment}: unknown key {path}; did you mean {near}?"),
+                    None => bail!("--set {assignment}: unknown key {path}; keys are {}", paths.join(", ")),
+                }
+            };
+            let value = parse_like(&default, text).with_context(|| format!("--set {assignment}"))?;
+            insert(&mut table, path, value);
+        }
+        Config::deserialize(table).map_err(|error| anyhow::anyhow!("configuration: {}", error.message()))
+    }
+
+    /// Returns the settings of the engine.
+    pub(crate) fn settings(&self) -> Settings {
+        let mut settings = Settings::default();
+        settings.limits = self.engine.limits.clone();
+        settings.redirect = self.engine.redirect.clone();
+        settings
+    }
+
+    /// Returns the settings of redirects, to change them.
+    pub(crate) fn redirect_mut(&mut self) -> &mut mitmsn_proxy::settings::Redirect {
+        &mut self.engine.redirect
+    }
+
+    /// Returns the folder for transcripts.
+    pub(crate) fn folder(&self) -> Result<PathBuf> {
+        if self.record_folder.as_os_str().is_empty() {
+            let strategy = choose_base_strategy().context("cannot find the home folder; name one with --record")?;
+            let state = strategy.state_dir().unwrap_or_else(|| strategy.data_dir());
+            return Ok(state.join("mitmsn/sessions"));
+        }
+        Ok(self.record_folder.clone())
+    }
+}
+
+/// Returns the file to read: the one named, or the usual one if it exists.
+fn config_file(sources: &Sources) -> Result<Option<PathBuf>> {
+    if let Some(file) = &sources.config {
+        return Ok(Some(file.clone()));
+    }
+    let Ok(strategy) = choose_base_strategy() else { return Ok(None) };
+    let file = strategy.config_dir().join("mitmsn/config.toml");
+    Ok(file.exists().then_some(file))
+}
+
+fn read_file(file: &Path) -> Result<Table> {
+    let source = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let problems = check_file(file, &source)?;
+    if !problems.is_empty() {
+        bail!("configuration\n{}", render_all(&problems, false));
+    }
+    Ok(source.parse()?)
+}
+
+/// Returns what is wrong with a configuration file.
+fn check_file(file: &Path, source: &str) -> Result<Vec<Problem>> {
+    let (table, errors) = DeTable::parse_recoverable(source);
+    if !errors.is_empty() {
+        return Ok(errors.iter().map(|error| Problem::of_toml(file, source, error)).collect());
+    }
+    let mut problems = Vec::new();
+    check_keys(file, source, table.get_ref(), &defaults()?, &mut problems);
+    if problems.is_empty()
+        && let Err(error) = toml::from_str::<Config>(source)
+    {
+        problems.push(Problem::of_toml(file, source, &error));
+    }
+    Ok(problems)
+}
+
+fn check_keys(file: &Path, source: &str, table: &DeTable<'_>, known: &Table, problems: &mut Vec<Problem>) {
+    for (key, value) in table.iter() {
+        let name = key.get_ref().as_ref();
+        match (known.get(name), value.get_ref().as_table()) {
+            (Some(Value::Table(known)), Some(table)) => check_keys(file, source, table, known, problems),
+            (Some(_), _) => {}
+            (None, _) => {
+                let names: Vec<&str> = known.keys().map(String::as_str).collect();
+                let help = match closest(name, names.iter().copied()) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("keys are {}", names.join(", ")),
+                };
+                let problem = Problem::at(file, source, key.span(), format!("unknown key `{name}`"));
+                problems.push(problem.help(Some(help)));
+            }
+        }
+    }
+}
+
+/// Returns every key with its default.
+fn defaults() -> Result<Table> {
+    Table::try_from(Config::default()).context("the defaults are TOML")
+}
+
+/// Returns the path and value of every key that is not a table.
+fn leaves(table: &Table) -> impl Iterator<Item = (String, Value)> {
+    table
+        .iter()
+        .flat_map(|(name, value)| match value {
+            Value::Table(inner) => leaves(inner).map(|(path, value)| (format!("{name}.{path}"), value)).collect(),
+            value => vec![(name.clone(), value.clone())],
+        })
+        .collect::<Vec<_>>()
+        .into_iter()
+}
+
+/// Reads a text as a value of the same kind as another.
+fn parse_like(like: &Value, text: &str) -> Result<Value> {
+    Ok(match like {
+        Value::Integer(_) => Value::Integer(text.parse().with_context(|| format!("{text:?} is not a whole number"))?),
+        Value::Boolean(_) => match text {
+            "true" | "1" | "yes" => Value::Boolean(true),
+            "false" | "0" | "no" => Value::Boolean(false),
+            _ => bail!("{text:?} is neither true nor false"),
+        },
+        Value::Array(_) => {
+            let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+            Value::Array(items.map(|item| Value::String(item.to_owned())).collect())
+        }
+        _ => Value::String(text.to_owned()),
+    })
+}
+
+fn insert(table: &mut Table, path: &str, value: Value) {
+    match path.split_once('.') {
+        Some((name, rest)) => {
+            let inner = table.entry(name).or_insert_with(|| Value::Table(Table::new()));
+            if let Value::Table(inner) = inner {
+                insert(inner, rest, value);
+            }
+        }
+        None => {
+            table.insert(path.to_owned(), value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_documented_file_has_every_key_with_its_default() {
+        let file = Path::new("config/mitmsn.toml");
+        let source = include_str!("../../config/mitmsn.toml");
+        assert_eq!(check_file(file, source).unwrap(), []);
+        assert_eq!(source.parse::<Table>().unwrap(), defaults().unwrap());
+    }
+
+    #[test]
+    fn set_wins_over_the_file() {
+        let folder = std::env::temp_dir();
+        let file = folder.join(format!("mitmsn-config-{}.toml", std::process::id()));
+        std::fs::write(&file, "listen = [\"127.0.0.1:1\"]\n[limits]\nline = 100\n").unwrap();
+        let sources = Sources { config: Some(file.clone()), set: vec!["limits.line=200".into()] };
+        let config = Config::load(&sources).unwrap();
+        std::fs::remove_file(&file).unwrap();
+        assert_eq!(config.settings().limits.line, 200);
+        assert_eq!(config.listen, ["127.0.0.1:1".parse().unwrap()]);
+    }
+
+    #[test]
+    fn wrong_keys_and_values_say_where_and_what_to_do() {
+        let problems = check_file(Path::new("c.toml"), "[limits]\nlin = 5\n").unwrap();
+        let text = render_all(&problems, false);
+        assert!(text.contains("unknown key `lin`") && text.contains("c.toml:2:1"), "{text}");
+        assert!(text.contains("did you mean `line`?"), "{text}");
+        let problems = check_file(Path::new("c.toml"), "[limits]\nidle_timeout = \"5\"\n").unwrap();
+        assert!(render_all(&problems, false).contains("is not a duration"));
+        let sources = Sources { config: None, set: vec!["limits.idle=5".into()] };
+        let error = format!("{:#}", Config::load(&sources).unwrap_err());
+        assert!(error.contains("unknown key limits.idle"), "{error}");
+    }
+}

@@ -1,0 +1,161 @@
+//! What a rule does to a command. To add an action: a variant and an arm here, and its key in `load.rs`.
+
+use std::time::Duration;
+
+use msnp::argument;
+use msnp::command::CommandError;
+use msnp::{Command, LengthPolicy};
+use regex::bytes::Regex;
+
+use super::rule::Effect;
+use super::template::Template;
+use crate::hook::Context;
+
+/// One action of a rule. Those of one rule are done in the order of the variants.
+#[derive(Clone, Debug)]
+pub(super) enum Action {
+    /// `set.NAME = "value"`
+    Set { part: Part, value: Template },
+    /// `replace = { in = "text", regex = "colou?r", with = "hue" }`
+    Replace { part: Part, regex: Regex, with: Vec<u8> },
+    /// `tag = "name"`
+    Tag(String),
+    /// `inject = { before = "PNG" }`
+    Inject { place: Place, line: Template, payload: Option<Template> },
+    /// `reply = "QNG 50"`
+    Reply { line: Template, payload: Option<Template> },
+    /// `duplicate = 2`
+    Duplicate(u64),
+    /// `drop = true`
+    Drop,
+    /// `delay = "500ms"`
+    Delay(Duration),
+    /// `close = true`
+    Close,
+}
+
+/// A part of a command.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Part {
+    Index(usize),
+    Argument(String),
+    Header(String),
+    Text,
+    Payload,
+}
+
+/// Where an injected command goes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Place {
+    Before,
+    After,
+    /// In the other direction: to the sender of the command at hand.
+    Other,
+}
+
+/// Why an action could not be done.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ActionError {
+    #[error(transparent)]
+    Command(#[from] CommandError),
+    #[error("{verb} has no argument `{name}` here")]
+    NoSuchArgument { verb: msnp::Verb, name: String },
+}
+
+impl Action {
+    /// Does it. Returns whether anything came of it.
+    pub(super) fn perform(
+        &self,
+        command: &mut Command,
+        context: &mut Context<'_>,
+        length: LengthPolicy,
+        effect: &mut Effect,
+    ) -> Result<bool, ActionError> {
+        match self {
+            Action::Set { part, value } => {
+                let value = value.fill(command, context);
+                set(command, part, &value, length, context)?;
+            }
+            Action::Replace { part, regex, with } => return replace(command, part, regex, with, length, context),
+            Action::Tag(tag) => context.tag(tag.as_str()),
+            Action::Inject { place, line, payload } => {
+                let direction = match place {
+                    Place::Before | Place::After => command.direction(),
+                    Place::Other => command.direction().opposite(),
+                };
+                let line = line.fill(command, context);
+                let payload = payload.as_ref().map(|payload| payload.fill(command, context));
+                let injected = Command::new(direction, &line, payload.as_deref())?;
+                match place {
+                    Place::Before => effect.before.push(injected),
+                    Place::After => effect.after.push(injected),
+                    Place::Other => effect.replies.push(injected),
+                }
+            }
+            Action::Reply { line, payload } => {
+                let line = line.fill(command, context);
+                let payload = payload.as_ref().map(|payload| payload.fill(command, context));
+                effect.replies.push(Command::new(command.direction().opposite(), &line, payload.as_deref())?);
+            }
+            Action::Duplicate(copies) => effect.copies += copies - 1,
+            Action::Drop => effect.is_dropped = true,
+            Action::Delay(delay) => effect.delay += *delay,
+            Action::Close => effect.is_closed = true,
+        }
+        Ok(true)
+    }
+}
+
+fn set(
+    command: &mut Command,
+    part: &Part,
+    value: &[u8],
+    length: LengthPolicy,
+    context: &Context<'_>,
+) -> Result<(), ActionError> {
+    match part {
+        Part::Index(index) => command.set_argument(*index, &argument::protect(value))?,
+        Part::Argument(name) => {
+            let place = find(command, name, context)?;
+            let value = [place.prefix.as_bytes(), &argument::protect(value)].concat();
+            command.set_argument(place.index, &value)?;
+        }
+        Part::Header(name) => command.set_header(name, value, length)?,
+        Part::Text => command.set_text(value, length)?,
+        Part::Payload => command.set_payload(value, length)?,
+    }
+    Ok(())
+}
+
+fn replace(
+    command: &mut Command,
+    part: &Part,
+    regex: &Regex,
+    with: &[u8],
+    length: LengthPolicy,
+    context: &Context<'_>,
+) -> Result<bool, ActionError> {
+    let subject = match part {
+        Part::Index(index) => command.argument(*index),
+        Part::Argument(name) => find(command, name, context)
+            .ok()
+            .and_then(|place| command.argument(place.index)?.strip_prefix(place.prefix.as_bytes())),
+        Part::Header(name) => command.headers().get(name),
+        Part::Text => Some(command.text()),
+        Part::Payload => Some(command.payload()),
+    };
+    // what is not there does not match
+    let Some(subject) = subject else { return Ok(false) };
+    if !regex.is_match(subject) {
+        return Ok(false);
+    }
+    let replaced = regex.replace_all(subject, with).into_owned();
+    set(command, part, &replaced, length, context)?;
+    Ok(true)
+}
+
+fn find(command: &Command, name: &str, context: &Context<'_>) -> Result<argument::Place, ActionError> {
+    let arguments: Vec<&[u8]> = command.arguments().collect();
+    argument::find(command.verb(), command.direction(), &arguments, context.scope, name)
+        .ok_or_else(|| ActionError::NoSuchArgument { verb: command.verb(), name: name.to_owned() })
+}

@@ -1,0 +1,383 @@
+//! Reads rule files: TOML in, rules or problems with their places out.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+
+use msnp::types::{Direction, ServerKind, Verb};
+use msnp::{Command, LengthPolicy, argument, table as verbs};
+use msnp_transcript::Expression;
+use regex::bytes::RegexBuilder;
+use toml::de::{DeTable, DeValue};
+
+use super::action::{Action, Part, Place};
+use super::problem::Problem;
+use super::rule::Rule;
+use super::table::{Reader, Value, did_you_mean};
+use super::template::Template;
+use crate::settings::parse_duration;
+
+/// Reads the rules of one file.
+///
+/// # Errors
+///
+/// Every problem of the file.
+pub fn parse(file: &Path, source: &str) -> Result<Vec<Rule>, Vec<Problem>> {
+    let (table, errors) = DeTable::parse_recoverable(source);
+    let mut reader = Reader { file, source, problems: Vec::new() };
+    reader.problems.extend(errors.iter().map(|error| Problem::of_toml(file, source, error)));
+    if !reader.problems.is_empty() {
+        return Err(reader.problems);
+    }
+    let table = table.get_ref();
+    reader.check_keys(table, "a rule file", &["rule"]);
+    let mut rules = Vec::new();
+    if let Some(list) = table.get("rule") {
+        match list.get_ref() {
+            DeValue::Array(list) => {
+                for (index, rule) in list.iter().enumerate() {
+                    if let Some(table) = reader.table(rule, "`rule`") {
+                        rules.extend(reader.rule(table, rule, index));
+                    }
+                }
+            }
+            _ => reader.problem(list.span(), "`rule` must be a list of tables", Some("write [[rule]]".to_owned())),
+        }
+    }
+    if reader.problems.is_empty() { Ok(rules) } else { Err(reader.problems) }
+}
+
+const KEYS: &[&str] = &[
+    "name",
+    "enabled",
+    "from",
+    "verbs",
+    "server",
+    "when",
+    "probability",
+    "first",
+    "every",
+    "length",
+    "set",
+    "replace",
+    "tag",
+    "inject",
+    "reply",
+    "duplicate",
+    "drop",
+    "delay",
+    "close",
+];
+const ACTIONS: &str = "set, replace, tag, inject, reply, duplicate, drop, delay, close";
+/// A pattern may not compile to more than this many bytes.
+const LARGEST_REGEX: usize = 1 << 20;
+/// Most copies of one command.
+const MOST_COPIES: u64 = 1000;
+
+impl Reader<'_> {
+    /// Reads one rule; `None` if it is switched off or has a problem.
+    fn rule(&mut self, table: &DeTable<'_>, whole: &Value<'_>, index: usize) -> Option<Rule> {
+        let before = self.problems.len();
+        self.check_keys(table, "a rule", KEYS);
+        let name = table.get("name").and_then(|value| self.string(value, "`name`"));
+        let name = name.map_or_else(|| format!("rule {}", index + 1), str::to_owned);
+        let enabled = table.get("enabled").and_then(|value| self.bool(value, "`enabled`")).unwrap_or(true);
+        let direction = table.get("from").and_then(|value| self.direction(value));
+        let verbs = table.get("verbs").map(|value| self.verbs(value)).unwrap_or_default();
+        let servers = table.get("server").map(|value| self.servers(value)).unwrap_or_default();
+        let when = table.get("when").and_then(|value| self.expression(value));
+        let rule = Rule {
+            name: Arc::from(name),
+            direction,
+            when,
+            probability: table.get("probability").and_then(|value| self.probability(value, "`probability`")),
+            first: table.get("first").and_then(|value| self.count(value, "`first`", 1)),
+            every: table.get("every").and_then(|value| self.count(value, "`every`", 1)),
+            length: table.get("length").map(|value| self.length(value)).unwrap_or_default(),
+            actions: self.actions(table, direction, &verbs),
+            verbs,
+            servers,
+            matches: AtomicU64::new(0),
+            hits: AtomicU64::new(0),
+            has_complained: AtomicBool::new(false),
+        };
+        if rule.actions.is_empty() && self.problems.len() == before {
+            let help = format!("actions are {ACTIONS}");
+            self.problem(whole.span(), format!("rule {:?} does nothing", rule.name()), Some(help));
+        }
+        (enabled && self.problems.len() == before).then_some(rule)
+    }
+
+    fn direction(&mut self, value: &Value<'_>) -> Option<Direction> {
+        let text = self.string(value, "`from`")?;
+        let found = Direction::BOTH.into_iter().find(|direction| direction.sender() == text);
+        if found.is_none() {
+            let help = did_you_mean(text, ["client", "server"]).unwrap_or("write \"client\" or \"server\"".to_owned());
+            self.problem(value.span(), format!("`from` must be \"client\" or \"server\", found {text:?}"), Some(help));
+        }
+        found
+    }
+
+    fn verbs(&mut self, value: &Value<'_>) -> Vec<Verb> {
+        let mut found = Vec::new();
+        for (text, place) in self.strings(value, "`verbs`") {
+            match text.parse::<Verb>() {
+                Ok(verb) if verbs::is_known(verb) => found.push(verb),
+                _ => {
+                    let known = verbs::ROWS.iter().map(|row| row.verb).filter(|verb| verb.len() == 3 && *verb != "NNN");
+                    let help = did_you_mean(text, known).unwrap_or_else(|| {
+                        "a verb is three capitals of the protocol's table, or a three-digit error code".to_owned()
+                    });
+                    self.problem(place, format!("unknown verb `{text}`"), Some(help));
+                }
+            }
+        }
+        found
+    }
+
+    fn servers(&mut self, value: &Value<'_>) -> Vec<ServerKind> {
+        let mut found = Vec::new();
+        for (text, place) in self.strings(value, "`server`") {
+            match text.parse() {
+                Ok(server) => found.push(server),
+                Err(_) => {
+                    let help = "ds is a dispatch server, ns a notification server, sb a switchboard".to_owned();
+                    self.problem(place, format!("unknown kind of server {text:?}"), Some(help));
+                }
+            }
+        }
+        found
+    }
+
+    fn expression(&mut self, value: &Value<'_>) -> Option<Expression> {
+        let text = self.string(value, "`when`")?;
+        Expression::compile(text)
+            .map_err(|error| {
+                let place = self.inside(value, &error.range);
+                self.problem(place, error.message, error.help);
+            })
+            .ok()
+    }
+
+    fn length(&mut self, value: &Value<'_>) -> LengthPolicy {
+        match self.string(value, "`length`") {
+            Some("repair") | None => LengthPolicy::Repair,
+            Some("keep") => LengthPolicy::Keep,
+            Some(text) => {
+                let message = format!("`length` must be \"repair\" or \"keep\", found {text:?}");
+                self.problem(value.span(), message, did_you_mean(text, ["repair", "keep"]));
+                LengthPolicy::Repair
+            }
+        }
+    }
+
+    /// Reads the actions, in the order in which they are done.
+    fn actions(&mut self, table: &DeTable<'_>, direction: Option<Direction>, verbs: &[Verb]) -> Vec<Action> {
+        let mut actions = Vec::new();
+        if let Some(set) = table.get("set").and_then(|value| self.table(value, "`set`")) {
+            for (key, value) in set.iter() {
+                self.set(key.get_ref(), key.span(), value, direction, verbs, &mut actions);
+            }
+        }
+        for replace in table.get("replace").map(many).unwrap_or_default() {
+            actions.extend(self.replace(replace, direction, verbs));
+        }
+        if let Some(tags) = table.get("tag") {
+            actions.extend(self.strings(tags, "`tag`").into_iter().map(|(tag, _)| Action::Tag(tag.to_owned())));
+        }
+        if let Some(inject) = table.get("inject").and_then(|value| self.table(value, "`inject`")) {
+            self.check_keys(inject, "`inject`", &["before", "after", "other"]);
+            for (key, place) in [("before", Place::Before), ("after", Place::After), ("other", Place::Other)] {
+                for value in inject.get(key).map(many).unwrap_or_default() {
+                    let command = self.command(value, &format!("`inject.{key}`"));
+                    actions.extend(command.map(|(line, payload)| Action::Inject { place, line, payload }));
+                }
+            }
+        }
+        let drop = table.get("drop").and_then(|value| self.bool(value, "`drop`"));
+        let mut is_dropped = drop == Some(true);
+        if let Some(reply) = table.get("reply") {
+            for value in many(reply) {
+                let command = self.command(value, "`reply`");
+                actions.extend(command.map(|(line, payload)| Action::Reply { line, payload }));
+            }
+            // an answered command goes no further, unless the rule says that it does
+            is_dropped |= drop.is_none();
+        }
+        if let Some(value) = table.get("duplicate") {
+            match self.count(value, "`duplicate`", 2) {
+                Some(copies) if copies > MOST_COPIES => {
+                    self.problem(value.span(), format!("`duplicate` must be at most {MOST_COPIES}"), None);
+                }
+                copies => actions.extend(copies.map(Action::Duplicate)),
+            }
+        }
+        if is_dropped {
+            actions.push(Action::Drop);
+        }
+        if let Some(value) = table.get("delay") {
+            match self.string(value, "`delay`").map(parse_duration) {
+                Some(Ok(delay)) => actions.push(Action::Delay(delay)),
+                Some(Err(message)) => self.problem(value.span(), message, None),
+                None => {}
+            }
+        }
+        if table.get("close").and_then(|value| self.bool(value, "`close`")) == Some(true) {
+            actions.push(Action::Close);
+        }
+        actions
+    }
+
+    fn set(
+        &mut self,
+        name: &str,
+        place: std::ops::Range<usize>,
+        value: &Value<'_>,
+        direction: Option<Direction>,
+        verbs: &[Verb],
+        actions: &mut Vec<Action>,
+    ) {
+        if name == "headers" {
+            let Some(headers) = self.table(value, "`set.headers`") else { return };
+            for (key, value) in headers.iter() {
+                if let Some(value) = self.template(value, "a header") {
+                    actions.push(Action::Set { part: Part::Header(key.get_ref().to_string()), value });
+                }
+            }
+            return;
+        }
+        let part = self.part(name, place, direction, verbs);
+        let value = self.template(value, &format!("`set.{name}`"));
+        if let (Some(part), Some(value)) = (part, value) {
+            actions.push(Action::Set { part, value });
+        }
+    }
+
+    fn replace(&mut self, value: &Value<'_>, direction: Option<Direction>, verbs: &[Verb]) -> Option<Action> {
+        let table = self.table(value, "`replace`")?;
+        self.check_keys(table, "`replace`", &["in", "regex", "with"]);
+        let mut required = |key: &str| {
+            let found = table.get(key);
+            if found.is_none() {
+                let help = "replace = { in = \"text\", regex = \"colou?r\", with = \"hue\" }".to_owned();
+                self.problem(value.span(), format!("`replace` lacks `{key}`"), Some(help));
+            }
+            found
+        };
+        let (place, regex, with) = (required("in"), required("regex"), required("with"));
+        let (place, regex, with) = (place?, regex?, with?);
+        let part = self.string(place, "`in`").map(str::to_owned);
+        let part = part.and_then(|name| self.part(&name, place.span(), direction, verbs));
+        let pattern = self.string(regex, "`regex`").map(str::to_owned)?;
+        let compiled = RegexBuilder::new(&pattern).size_limit(LARGEST_REGEX).build();
+        let with = self.string(with, "`with`").map(|with| with.as_bytes().to_vec());
+        match compiled {
+            Ok(regex) => Some(Action::Replace { part: part?, regex, with: with? }),
+            Err(error) => {
+                let (message, range) = regex_problem(&error, &pattern);
+                let at = self.inside(regex, &range);
+                self.problem(at, format!("bad regular expression: {message}"), None);
+                None
+            }
+        }
+    }
+
+    /// Reads which part of a command is meant, and checks that the verbs have such an argument.
+    fn part(
+        &mut self,
+        name: &str,
+        place: std::ops::Range<usize>,
+        direction: Option<Direction>,
+        verbs: &[Verb],
+    ) -> Option<Part> {
+        if name == "text" {
+            return Some(Part::Text);
+        }
+        if name == "payload" {
+            return Some(Part::Payload);
+        }
+        if let Some(header) = name.strip_prefix("headers.") {
+            return Some(Part::Header(header.to_owned()));
+        }
+        if !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit()) {
+            return name.parse().ok().map(Part::Index);
+        }
+        if verbs.is_empty() {
+            let help = "name the verbs, so that the name has a meaning, or give the index, from 0".to_owned();
+            self.problem(place, format!("`{name}` names an argument, but the rule has no `verbs`"), Some(help));
+            return None;
+        }
+        for &verb in verbs {
+            let directions = || Direction::BOTH.into_iter().filter(|way| direction.is_none_or(|own| own == *way));
+            if !directions().any(|way| argument::has_name(verb, way, name)) {
+                let known: Vec<&str> = directions().flat_map(|way| argument::names(verb, way)).collect();
+                let help = did_you_mean(name, known.iter().copied()).unwrap_or_else(|| match &known[..] {
+                    [] => format!("{verb} has no arguments there"),
+                    known => format!("{verb} has {}, and text, payload and headers.NAME", known.join(", ")),
+                });
+                self.problem(place, format!("{verb} has no argument `{name}`"), Some(help));
+                return None;
+            }
+        }
+        Some(Part::Argument(name.to_owned()))
+    }
+
+    fn template(&mut self, value: &Value<'_>, what: &str) -> Option<Template> {
+        let text = self.string(value, what)?;
+        Template::parse(text)
+            .map_err(|(message, part, help)| {
+                let place = self.inside(value, &part);
+                self.problem(place, message, help);
+            })
+            .ok()
+    }
+
+    /// Reads a command that a rule makes: a line, or a line and a payload.
+    fn command(&mut self, value: &Value<'_>, what: &str) -> Option<(Template, Option<Template>)> {
+        let (line, payload) = match value.get_ref() {
+            DeValue::Table(table) => {
+                self.check_keys(table, what, &["line", "payload"]);
+                let Some(line) = table.get("line") else {
+                    let help = "write { line = \"NOT\", payload = \"...\" }".to_owned();
+                    self.problem(value.span(), format!("{what} lacks `line`"), Some(help));
+                    return None;
+                };
+                (line, table.get("payload"))
+            }
+            _ => (value, None),
+        };
+        let text = self.string(line, what)?.to_owned();
+        // the direction plays no part in whether it is a line
+        if Command::new(Direction::ServerToClient, text.as_bytes(), None).is_err() {
+            let help = "a verb of three capitals or digits, then arguments; no line end".to_owned();
+            self.problem(line.span(), format!("{what} is not a command line"), Some(help));
+            return None;
+        }
+        let line = self.template(line, what)?;
+        match payload {
+            Some(payload) => Some((line, Some(self.template(payload, what)?))),
+            None => Some((line, None)),
+        }
+    }
+}
+
+/// Returns the values of a list, or the one value that is none.
+fn many<'v, 'i>(value: &'v Value<'i>) -> Vec<&'v Value<'i>> {
+    match value.get_ref() {
+        DeValue::Array(list) => list.iter().collect(),
+        _ => vec![value],
+    }
+}
+
+/// Takes message and place out of the several lines that the regex crate makes of them.
+fn regex_problem(error: &regex::Error, pattern: &str) -> (String, std::ops::Range<usize>) {
+    let text = error.to_string();
+    let message = text.lines().last().unwrap_or(&text).trim_start_matches("error: ").to_owned();
+    let caret = text.lines().find(|line| line.trim_start().starts_with('^'));
+    let range = caret.and_then(|line| {
+        let start = line.find('^')?.checked_sub(4)?;
+        let length = line.trim().len();
+        (start + length <= pattern.len()).then_some(start..start + length)
+    });
+    (message, range.unwrap_or(0..pattern.len()))
+}

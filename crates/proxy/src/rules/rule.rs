@@ -1,0 +1,150 @@
+//! One rule: when it holds, and what it does then.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use msnp::types::{Direction, ServerKind, Verb};
+use msnp::{Command, LengthPolicy};
+use msnp_transcript::Expression;
+use msnp_transcript::expression::Subject;
+use tracing::warn;
+
+use super::action::Action;
+use crate::hook::{Context, Interest, Verdict};
+
+/// One rule.
+#[derive(Debug)]
+pub struct Rule {
+    pub(super) name: Arc<str>,
+    pub(super) direction: Option<Direction>,
+    /// All, if there is none.
+    pub(super) verbs: Vec<Verb>,
+    /// All, if there is none.
+    pub(super) servers: Vec<ServerKind>,
+    pub(super) when: Option<Expression>,
+    pub(super) probability: Option<f64>,
+    pub(super) first: Option<u64>,
+    pub(super) every: Option<u64>,
+    pub(super) length: LengthPolicy,
+    pub(super) actions: Vec<Action>,
+    pub(super) matches: AtomicU64,
+    pub(super) hits: AtomicU64,
+    pub(super) has_complained: AtomicBool,
+}
+
+/// What the rules together did to one command, besides editing it.
+#[derive(Debug)]
+pub(super) struct Effect {
+    pub(super) before: Vec<Command>,
+    pub(super) after: Vec<Command>,
+    pub(super) replies: Vec<Command>,
+    pub(super) copies: u64,
+    pub(super) delay: Duration,
+    pub(super) is_dropped: bool,
+    pub(super) is_closed: bool,
+}
+
+impl Default for Effect {
+    fn default() -> Effect {
+        Effect {
+            before: Vec::new(),
+            after: Vec::new(),
+            replies: Vec::new(),
+            copies: 1,
+            delay: Duration::ZERO,
+            is_dropped: false,
+            is_closed: false,
+        }
+    }
+}
+
+impl Rule {
+    /// Returns the name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns how many commands the rule has changed, answered, delayed, dropped or tagged.
+    pub fn hits(&self) -> u64 {
+        self.hits.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn carry_hits_over(&self, before: &Rule) {
+        self.hits.store(before.hits.load(Ordering::Relaxed), Ordering::Relaxed);
+        self.matches.store(before.matches.load(Ordering::Relaxed), Ordering::Relaxed);
+    }
+
+    pub(super) fn interest(&self) -> Interest {
+        let directions =
+            Direction::BOTH.into_iter().filter(|direction| self.direction.is_none_or(|own| own == *direction));
+        directions.fold(Interest::nothing(), |all, direction| match &self.verbs[..] {
+            [] => all.and_all(direction),
+            verbs => verbs.iter().fold(all, |all, &verb| all.and(direction, verb)),
+        })
+    }
+
+    /// Does what the rule says, if it holds for the command.
+    pub(super) fn apply(&self, command: &mut Command, context: &mut Context<'_>, effect: &mut Effect) {
+        if !self.holds(command, context) || !self.is_its_turn() {
+            return;
+        }
+        let mut has_effect = false;
+        for action in &self.actions {
+            match action.perform(command, context, self.length, effect) {
+                Ok(done) => has_effect |= done,
+                Err(error) => {
+                    if !self.has_complained.swap(true, Ordering::Relaxed) {
+                        warn!(rule = %self.name, verb = %command.verb(), %error, "a rule cannot do what it says");
+                    }
+                }
+            }
+        }
+        if has_effect {
+            self.hits.fetch_add(1, Ordering::Relaxed);
+            context.credit(Arc::clone(&self.name));
+        }
+    }
+
+    /// The cheap questions first.
+    fn holds(&self, command: &Command, context: &Context<'_>) -> bool {
+        self.direction.is_none_or(|direction| direction == command.direction())
+            && (self.verbs.is_empty() || self.verbs.contains(&command.verb()))
+            && (self.servers.is_empty() || context.scope.server.is_some_and(|server| self.servers.contains(&server)))
+            && self.when.as_ref().is_none_or(|when| {
+                when.matches(&Subject {
+                    command,
+                    scope: context.scope,
+                    account: context.account,
+                    session: context.session.map_or("", |session| session.id()),
+                    connection: context.connection.number,
+                    origin: "peer",
+                })
+            })
+    }
+
+    /// Counts a match, and tells whether it is one of those that the rule is for.
+    fn is_its_turn(&self) -> bool {
+        let number = self.matches.fetch_add(1, Ordering::Relaxed) + 1;
+        self.first.is_none_or(|first| number <= first)
+            && self.every.is_none_or(|every| number % every == 0)
+            && self.probability.is_none_or(|probability| fastrand::f64() < probability)
+    }
+}
+
+impl Effect {
+    pub(super) fn into_verdict(self, command: &Command) -> Verdict {
+        let mut verdict = Verdict::forward();
+        if self.is_dropped || self.copies != 1 || !self.before.is_empty() || !self.after.is_empty() {
+            let copies = if self.is_dropped { 0 } else { usize::try_from(self.copies).unwrap_or(usize::MAX) };
+            let mut commands = self.before;
+            commands.extend(std::iter::repeat_n(command, copies).cloned());
+            commands.extend(self.after);
+            verdict = Verdict::replace(commands);
+        }
+        verdict.replies = self.replies;
+        verdict.delay = (!self.delay.is_zero()).then_some(self.delay);
+        verdict.close = self.is_closed;
+        verdict
+    }
+}
