@@ -184,7 +184,8 @@ impl Codec {
             PayloadRule::NoPayload => return Some(self.whole(span)),
             _ => length_token(line, fewest),
         };
-        let too_long = length.is_some_and(|length| length > self.limits.payload as u64);
+        let most = (self.limits.payload as u64).min(u64::from(u32::MAX - span.len));
+        let too_long = length.is_some_and(|length| length > most);
         match (rule, length) {
             (PayloadRule::Lookahead, Some(length)) if length > 0 && !too_long => {
                 self.undecided(buffer, span, length as u32)

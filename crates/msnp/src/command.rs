@@ -75,8 +75,7 @@ impl Command {
         }
     }
 
-    /// Makes a command from a line without its end. `payload` is appended as it is, its length too if the last
-    /// argument is not that number already.
+    /// Makes a command from a line without its end. With a payload, its length becomes the last argument.
     ///
     /// # Errors
     ///
@@ -87,11 +86,7 @@ impl Command {
         }
         let mut bytes = line.to_vec();
         if let Some(payload) = payload {
-            let length = payload.len().to_string();
-            if line.rsplit(|&byte| byte == b' ').next() != Some(length.as_bytes()) {
-                bytes.push(b' ');
-                bytes.extend_from_slice(length.as_bytes());
-            }
+            bytes.extend_from_slice(format!(" {}", payload.len()).as_bytes());
         }
         let line = bytes.len();
         bytes.extend_from_slice(b"\r\n");
@@ -565,10 +560,18 @@ mod tests {
     fn a_command_is_made_of_a_line_and_a_payload() {
         let made = Command::new(ServerToClient, b"NOT", Some(b"abc")).unwrap();
         assert_eq!(text(&made), "NOT 3\r\nabc");
-        let made = Command::new(ServerToClient, b"NOT 3", Some(b"abc")).unwrap();
-        assert_eq!(text(&made), "NOT 3\r\nabc");
+        let made = Command::new(ServerToClient, b"MSG bob@example.com 3", Some(b"abc")).unwrap();
+        assert_eq!(text(&made), "MSG bob@example.com 3 3\r\nabc");
         assert_eq!(Command::new(ServerToClient, b"hello", None), Err(CommandError::NotOneCommand));
         assert_eq!(Command::new(ServerToClient, b"OUT\r\nOUT", None), Err(CommandError::NotOneCommand));
+    }
+
+    #[test]
+    fn a_length_that_no_number_holds_makes_no_command() {
+        for length in ["4294967295", "4294967296", "9999999999"] {
+            let bytes = format!("ADL 9 {length}\r\n");
+            assert_eq!(Command::parse(ClientToServer, bytes.as_bytes()), Err(CommandError::NotOneCommand));
+        }
     }
 
     #[test]
