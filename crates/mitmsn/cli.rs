@@ -46,6 +46,10 @@ pub(crate) enum Command {
     Show(Show),
     /// Validate configuration and rules, and try rules on a recorded session
     Check(Check),
+    /// See it at work: a server, the proxy with two rules, and two people who chat through it
+    Demo(Demo),
+    /// Run the sandbox server alone, to try a client or the proxy on
+    Sandbox(Sandbox),
     /// Print the script that completes commands in a shell
     ///
     /// For bash: mitmsn completions bash > ~/.local/share/bash-completion/completions/mitmsn
@@ -189,6 +193,57 @@ pub(crate) struct Check {
     pub(crate) verbose: u8,
 }
 
+/// See it at work: a server, the proxy with two rules, and two people who chat through it
+///
+/// Alice (MSNP8) and Bob (MSNP12) log in to a sandbox server through the proxy, are redirected, chat in a switchboard and
+/// leave. The dialogue is shown as the proxy shows it, and recorded.
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// Folder for transcripts [default: $XDG_STATE_HOME/mitmsn/sessions]
+    #[arg(short = 'w', long, value_name = "DIR")]
+    pub(crate) record: Option<PathBuf>,
+
+    /// Leave server and proxy up afterwards, and tell how to point a real client at them
+    #[arg(long)]
+    pub(crate) keep_running: bool,
+
+    /// Show payloads too, by content type; twice: hexadecimal too
+    #[arg(short, long, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
+/// Run the sandbox server alone, to try a client or the proxy on
+///
+/// A small but correct server for MSNP2 to MSNP12 and MSNP15: dispatch, notification and switchboard servers, and the HTTP
+/// services that logins call. Everything is in memory. The accounts alice@example.com and bob@example.com, password
+/// `password`, have each other as contacts.
+#[derive(Debug, Args)]
+pub(crate) struct Sandbox {
+    /// Address of the dispatch server
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:1864")]
+    pub(crate) dispatch: SocketAddr,
+
+    /// Address of the notification server
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:1865")]
+    pub(crate) notification: SocketAddr,
+
+    /// Address of the switchboard server
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:1866")]
+    pub(crate) switchboard: SocketAddr,
+
+    /// Address of nexus, login and RST
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:1880")]
+    pub(crate) http: SocketAddr,
+
+    /// Host that clients are told in redirects, instead of the addresses above
+    #[arg(long, value_name = "HOST")]
+    pub(crate) public_host: Option<String>,
+
+    /// One more account, EMAIL:PASSWORD, a contact of alice and bob and they of it; may be repeated
+    #[arg(long, value_name = "EMAIL:PASSWORD", value_parser = parse_account)]
+    pub(crate) account: Vec<(String, String)>,
+}
+
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
 pub(crate) enum Color {
     #[default]
@@ -212,6 +267,15 @@ impl Color {
 /// Reads an address.
 pub(crate) fn parse_address(text: &str) -> Result<Address, String> {
     Address::parse(text).ok_or_else(|| "expected host, host:port or [ipv6]:port".to_owned())
+}
+
+fn parse_account(text: &str) -> Result<(String, String), String> {
+    match text.split_once(':') {
+        Some((email, password)) if email.contains('@') && !email.contains(' ') && !password.is_empty() => {
+            Ok((email.to_owned(), password.to_owned()))
+        }
+        _ => Err("expected EMAIL:PASSWORD".to_owned()),
+    }
 }
 
 #[cfg(test)]

@@ -8,9 +8,11 @@ use clap::CommandFactory;
 use crate::cli::{Cli, Command};
 
 mod check;
+mod demo;
 mod generate;
 mod output;
 mod proxy;
+mod sandbox;
 mod show;
 
 /// Exit code of a comparison that found differences.
@@ -22,6 +24,8 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
         Command::Proxy(arguments) => proxy::run(&arguments),
         Command::Show(arguments) => show::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Demo(arguments) => demo::run(&arguments),
+        Command::Sandbox(arguments) => sandbox::run(&arguments),
         Command::Completions { shell } => generate::completions(&mut Cli::command(), shell),
         Command::Man { out } => generate::man(Cli::command(), out.as_deref()),
     }

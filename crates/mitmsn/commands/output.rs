@@ -1,8 +1,11 @@
 //! What the subcommands share: the log, and output that people read.
 
-use anyhow::{Result, anyhow};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, anyhow};
 use msnp_transcript::Expression;
 use msnp_transcript::screen::Options;
+use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::View;
@@ -19,6 +22,21 @@ pub(super) fn start_log(quiet: bool) {
     // a second log of one process, as tests make it, changes nothing
     let _ = log.with_target(false).with_ansi(color).try_init();
 }
+
+/// Waits for SIGINT or SIGTERM and returns the exit code that goes with it.
+pub(super) async fn until_signal() -> Result<ExitCode> {
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen to signals")?;
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen to signals")?;
+    tokio::select! {
+        _ = interrupt.recv() => Ok(ExitCode::from(INTERRUPTED)),
+        _ = terminate.recv() => Ok(ExitCode::from(TERMINATED)),
+    }
+}
+
+/// Exit code of a process that SIGINT ended.
+pub(super) const INTERRUPTED: u8 = 130;
+/// Exit code of a process that SIGTERM ended.
+pub(super) const TERMINATED: u8 = 143;
 
 /// Returns how to draw.
 pub(super) fn options(verbosity: u8) -> Options {

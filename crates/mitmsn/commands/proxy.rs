@@ -199,8 +199,8 @@ impl Signals {
 
     async fn next(&mut self) -> Received {
         tokio::select! {
-            _ = self.interrupt.recv() => Received::End(130),
-            _ = self.terminate.recv() => Received::End(143),
+            _ = self.interrupt.recv() => Received::End(output::INTERRUPTED),
+            _ = self.terminate.recv() => Received::End(output::TERMINATED),
             _ = self.hang_up.recv() => Received::Reload,
         }
     }

@@ -52,6 +52,16 @@ impl Rules {
         Ok(Rules { files: files.to_vec(), list: ArcSwap::from_pointee(list), generation: AtomicU64::new(0) })
     }
 
+    /// Makes rules of a text that is in no file; `name` stands in problems.
+    ///
+    /// # Errors
+    ///
+    /// All problems of the text.
+    pub fn from_text(name: &str, source: &str) -> Result<Rules, Vec<Problem>> {
+        let list = parse(Path::new(name), source)?.into_iter().map(Arc::new).collect();
+        Ok(Rules { files: Vec::new(), list: ArcSwap::from_pointee(list), generation: AtomicU64::new(0) })
+    }
+
     /// Loads the files again. If one is broken, the rules stay as they are.
     ///
     /// # Errors

@@ -1,0 +1,122 @@
+//! `mitmsn demo`: a server, the proxy and two people, in one process.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow};
+use mitmsn_proxy::observers::{Console, Recording};
+use mitmsn_proxy::rules::{Rules, render_all};
+use mitmsn_proxy::{Engine, Target};
+use msnp::Version;
+use msnp::flow::Address;
+use msnp_sandbox::client::{Client, Login};
+use msnp_sandbox::{Options, Sandbox};
+
+use super::{output, sandbox};
+use crate::cli::{Demo, Sources};
+use crate::config::Config;
+
+/// Runs the demonstration.
+pub(super) fn run(arguments: &Demo) -> Result<ExitCode> {
+    output::start_log(true);
+    let mut config = Config::load(&Sources::default())?;
+    if let Some(folder) = &arguments.record {
+        config.record_folder.clone_from(folder);
+    }
+    let folder = config.folder()?;
+    let runtime = tokio::runtime::Runtime::new().context("cannot start")?;
+    runtime.block_on(async {
+        let sandbox = Sandbox::start(Options::default()).await?;
+        let rules = Rules::from_text("config/rules/demo.toml", RULES);
+        let rules = Arc::new(rules.map_err(|problems| anyhow!("{}", render_all(&problems, false)))?);
+        let recording = Arc::new(Recording::start(&folder, false));
+        let out = Box::new(anstream::AutoStream::auto(std::io::stdout()));
+        let console = Arc::new(Console::new(out, output::options(arguments.verbose), None, false));
+        let engine = start(&sandbox, &rules, &recording, console).await?;
+        let address = *engine.addresses().first().context("the proxy listens nowhere")?;
+        anstream::println!("a sandbox server on {}, the proxy in front of it on {address}\n", sandbox.dispatch());
+        chat(&sandbox, address).await.context("the demonstration failed")?;
+        if arguments.keep_running {
+            instructions(&sandbox, address);
+            output::until_signal().await?;
+        }
+        engine.shutdown().await;
+        sandbox.shutdown().await;
+        recording.finish(Duration::from_secs(5));
+        summary(&recording, &rules);
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// The rules, which a reader finds as a file too.
+const RULES: &str = include_str!("../../../config/rules/demo.toml");
+
+async fn start(
+    sandbox: &Sandbox,
+    rules: &Arc<Rules>,
+    recording: &Arc<Recording>,
+    console: Arc<Console>,
+) -> Result<Engine> {
+    let upstream = Address { host: sandbox.dispatch().ip().to_string(), port: Some(sandbox.dispatch().port()) };
+    let engine = Engine::builder(Target::Fixed(upstream))
+        .listen(([127, 0, 0, 1], 0))
+        .hook(Arc::clone(rules) as _)
+        .observer(Arc::clone(recording) as _)
+        .observer(console);
+    Ok(engine.start().await?)
+}
+
+/// Alice and Bob log in, chat and leave.
+async fn chat(sandbox: &Sandbox, proxy: SocketAddr) -> Result<()> {
+    let login = |email, version| {
+        let mut login = Login::to(sandbox, email, "password", Version(version));
+        login.server = proxy.to_string();
+        login
+    };
+    let mut bob = Client::login(&login("bob@example.com", 12)).await?;
+    bob.set_status("NLN").await?;
+    let mut alice = Client::login(&login("alice@example.com", 8)).await?;
+    alice.set_status("NLN").await?;
+    bob.set_personal_message("gone fishing ☕").await?;
+    let mut hers = alice.open_switchboard().await?;
+    hers.invite("bob@example.com").await?;
+    let mut his = bob.accept_invitation().await?;
+    hers.send_typing().await?;
+    hers.send_text("Hello Bob!\r\nça va?").await?;
+    his.next_message().await?;
+    his.next_message().await?;
+    his.send_text("Très bien, merci 😀").await?;
+    hers.next_message().await?;
+    his.leave().await?;
+    hers.wait_for_departure().await?;
+    hers.leave().await?;
+    bob.logout().await?;
+    alice.logout().await?;
+    Ok(())
+}
+
+fn instructions(sandbox: &Sandbox, proxy: SocketAddr) {
+    anstream::println!("\nServer and proxy stay up. Point a client at {proxy}:");
+    anstream::println!("  accounts alice@example.com and bob@example.com, password `password`");
+    anstream::println!("  libpurple: account options, server {}, port {}", proxy.ip(), proxy.port());
+    anstream::println!(
+        "  MSN 1.0 to 4.7: registry HKCU\\SOFTWARE\\Microsoft\\MessengerService, value Server = {proxy};{proxy}"
+    );
+    anstream::println!("  Escargot-patched clients: server = {} in msnmsgr.exe-escargot.ini (port 1863)", proxy.ip());
+    anstream::println!("The proxy leads to");
+    sandbox::describe(sandbox);
+    anstream::println!("Ctrl-C ends both.\n");
+}
+
+fn summary(recording: &Recording, rules: &Rules) {
+    anstream::println!("\nRules:");
+    for rule in rules.list().iter() {
+        anstream::println!("  {:>3} x {}", rule.hits(), rule.name());
+    }
+    anstream::println!("Transcripts, one for each login (read them with `mitmsn show FILE`):");
+    for path in recording.paths() {
+        anstream::println!("  {}", path.display());
+    }
+}
