@@ -50,6 +50,14 @@ pub(crate) enum Command {
     Demo(Demo),
     /// Run the sandbox server alone, to try a client or the proxy on
     Sandbox(Sandbox),
+    /// Tell what a verb or an error code is
+    ///
+    /// Prints every form of a command from the table that framing, rules and screen use: direction, servers, versions,
+    /// arguments by name, payload, meaning, sources. Without words it lists all verbs.
+    Explain {
+        /// Verbs and error codes, such as XFR or 911
+        words: Vec<String>,
+    },
     /// Print the script that completes commands in a shell
     ///
     /// For bash: mitmsn completions bash > ~/.local/share/bash-completion/completions/mitmsn
@@ -141,7 +149,7 @@ pub(crate) struct Proxy {
 /// What is shown of commands.
 #[derive(Debug, Default, Args)]
 pub(crate) struct View {
-    /// Show payloads too, by content type; twice: hexadecimal too
+    /// Show names of arguments and payloads too, by content type; twice: hexadecimal too
     #[arg(short, long, action = ArgAction::Count)]
     pub(crate) verbose: u8,
 
@@ -188,7 +196,7 @@ pub(crate) struct Check {
     #[command(flatten)]
     pub(crate) sources: Sources,
 
-    /// Show payloads too, by content type; twice: hexadecimal too
+    /// Show names of arguments and payloads too, by content type; twice: hexadecimal too
     #[arg(short, long, action = ArgAction::Count)]
     pub(crate) verbose: u8,
 }
@@ -207,7 +215,7 @@ pub(crate) struct Demo {
     #[arg(long)]
     pub(crate) keep_running: bool,
 
-    /// Show payloads too, by content type; twice: hexadecimal too
+    /// Show names of arguments and payloads too, by content type; twice: hexadecimal too
     #[arg(short, long, action = ArgAction::Count)]
     pub(crate) verbose: u8,
 }

@@ -9,6 +9,7 @@ use crate::cli::{Cli, Command};
 
 mod check;
 mod demo;
+mod explain;
 mod generate;
 mod output;
 mod proxy;
@@ -26,6 +27,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
         Command::Check(arguments) => check::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Sandbox(arguments) => sandbox::run(&arguments),
+        Command::Explain { words } => explain::run(&words),
         Command::Completions { shell } => generate::completions(&mut Cli::command(), shell),
         Command::Man { out } => generate::man(Cli::command(), out.as_deref()),
     }

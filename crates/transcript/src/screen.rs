@@ -14,7 +14,7 @@ use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
 use msnp::Command;
-use msnp::argument::Scope;
+use msnp::argument::{self, Scope};
 use msnp::command::lossy;
 use msnp::errors;
 use msnp::flow::Facts;
@@ -27,7 +27,7 @@ mod payload;
 /// How to draw.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Options {
-    /// 0: lines; 1: payloads too, by content type; 2: hexadecimal too.
+    /// 0: lines; 1: names of arguments and payloads too, by content type; 2: hexadecimal too.
     pub verbosity: u8,
     /// Whether to use colours.
     pub color: bool,
@@ -157,6 +157,7 @@ impl Screen {
         let _ = write!(out, "{} ", self.paint(arrow(way), way_style(way)));
         self.line(&mut out, &command);
         out.push('\n');
+        self.arguments(&mut out, &command, event.connection);
         self.payload(&mut out, &command);
         if let (Some(sent), Ok(commands)) = (&event.sent, event.sent()) {
             self.sent(&mut out, event, &command, &commands);
@@ -205,6 +206,25 @@ impl Screen {
         }
         if let Some(error) = verb.error_code().and_then(errors::lookup) {
             let _ = write!(out, "   {}", self.dim(&format!("({}: {})", error.name, error.meaning)));
+        }
+    }
+
+    /// Draws the arguments with their documented names.
+    fn arguments(&self, out: &mut String, command: &Command, connection: u64) {
+        if self.options.verbosity == 0 {
+            return;
+        }
+        let arguments: Vec<&[u8]> = command.arguments().collect();
+        let scope = self.tracker.scope(connection);
+        let described = argument::describe(command.verb(), command.direction(), &arguments, scope);
+        let Some((_, names)) = described else { return };
+        let named: Vec<String> = names
+            .iter()
+            .zip(&arguments)
+            .filter_map(|(name, value)| Some(format!("{}={}", (*name)?, printable(value))))
+            .collect();
+        if !named.is_empty() {
+            let _ = writeln!(out, "{:LEFT$}{}", "", self.dim(&format!("  {}", named.join("  "))));
         }
     }
 
@@ -348,7 +368,7 @@ mod tests {
             draw(Options::default(), &[error])
                 .ends_with("<<< 911 3   (AuthenticationFailed: Bad password, ticket or cookie; server closes)\n")
         );
-        let ubx = r#"{"type":"command","seq":1,"time":"2026-11-22T12:00:01.234567Z","session":"01jd","connection":1,"direction":"s2c","verb":"UBX","args":["b@c","35"],"payload":{"text":"<Data><PSM>gone\u001b[31m</PSM></Data>"},"origin":"peer"}"#;
+        let ubx = r#"{"type":"command","seq":1,"time":"2026-11-22T12:00:01.234567Z","session":"01jd","connection":1,"direction":"s2c","verb":"UBX","args":["b@c.d","35"],"payload":{"text":"<Data><PSM>gone\u001b[31m</PSM></Data>"},"origin":"peer"}"#;
         let drawn = draw(Options { verbosity: 1, color: false }, &[ubx]);
         let left = " ".repeat(LEFT);
         assert!(
