@@ -78,6 +78,11 @@ impl Verdict {
     pub fn close() -> Verdict {
         Verdict { close: true, ..Verdict::default() }
     }
+
+    /// Whether the command just goes on.
+    fn is_plain(&self) -> bool {
+        self.replacement.is_none() && self.replies.is_empty() && self.delay.is_none() && !self.close
+    }
 }
 
 /// The commands that a hook wants to see: a set of verbs for each direction.
@@ -186,22 +191,32 @@ impl Hooks {
         Hooks { list: list.into() }
     }
 
-    pub(crate) fn interest(&self) -> Interest {
-        self.list.iter().fold(Interest::nothing(), |all, hook| all.union(hook.interest()))
+    /// Returns what each hook wants.
+    pub(crate) fn interests(&self) -> Box<[Interest]> {
+        self.list.iter().map(|hook| hook.interest()).collect()
     }
 
     pub(crate) fn generation(&self) -> u64 {
         self.list.iter().fold(0u64, |sum, hook| sum.wrapping_add(hook.generation()))
     }
 
-    /// Asks the hooks about `command`. Returns `None` if it goes on, edited in place or not, and nothing else happens.
-    pub(crate) fn consult(&self, command: &mut Command, context: &mut Context<'_>) -> Option<Outcome> {
+    /// Asks the hooks that want it about `command`. Returns `None` if it goes on, edited in place or not, and nothing
+    /// else happens.
+    pub(crate) fn consult(
+        &self,
+        interests: &[Interest],
+        command: &mut Command,
+        context: &mut Context<'_>,
+    ) -> Option<Outcome> {
         let mut outcome: Option<Outcome> = None;
-        for hook in self.list.iter() {
+        for (hook, interest) in self.list.iter().zip(interests) {
             match &mut outcome {
                 None => {
+                    if !interest.holds(command.direction(), command.slot()) {
+                        continue;
+                    }
                     let verdict = ask(hook.as_ref(), command, context);
-                    if verdict != Verdict::default() {
+                    if !verdict.is_plain() {
                         let mut first = Outcome::default();
                         first.add(verdict, command.clone());
                         outcome = Some(first);
@@ -209,7 +224,9 @@ impl Hooks {
                 }
                 Some(outcome) => {
                     for mut command in std::mem::take(&mut outcome.forward) {
-                        let verdict = ask(hook.as_ref(), &mut command, context);
+                        let is_wanted = interest.holds(command.direction(), command.slot());
+                        let verdict =
+                            if is_wanted { ask(hook.as_ref(), &mut command, context) } else { Verdict::forward() };
                         outcome.add(verdict, command);
                     }
                 }
@@ -220,12 +237,9 @@ impl Hooks {
 }
 
 fn ask(hook: &dyn Hook, command: &mut Command, context: &mut Context<'_>) -> Verdict {
-    if !hook.interest().holds(command.direction(), command.slot()) {
-        return Verdict::default();
-    }
     let (credited, edits) = (context.by.len(), command.edits());
     let verdict = hook.command(command, context);
-    let changed = verdict != Verdict::default() || command.edits() != edits;
+    let changed = !verdict.is_plain() || command.edits() != edits;
     if changed && context.by.len() == credited {
         context.credit(hook.name().into());
     }
@@ -285,7 +299,8 @@ mod tests {
         let connection = Connection::example();
         let mut context = Context::new(&connection, Scope::default(), "", SystemTime::UNIX_EPOCH);
         let mut command = Command::new(Direction::ClientToServer, line, None).unwrap();
-        let outcome = Hooks::new(hooks).consult(&mut command, &mut context);
+        let hooks = Hooks::new(hooks);
+        let outcome = hooks.consult(&hooks.interests(), &mut command, &mut context);
         (command, outcome, context.by)
     }
 

@@ -43,6 +43,8 @@ pub(crate) struct Relay {
     pub(crate) reporter: Reporter,
     /// What the client offered in `VER`.
     offered: Vec<Version>,
+    /// What each hook wants, and what they want together.
+    interests: Box<[Interest]>,
     interest: Interest,
     generation: u64,
     /// Who ended the connection first, and why.
@@ -66,6 +68,10 @@ const OWN: Interest = {
 /// First version whose framing is another.
 const FOREIGN: Version = Version(22);
 
+fn together(interests: &[Interest]) -> Interest {
+    interests.iter().fold(Interest::nothing(), |all, interest| all.union(*interest))
+}
+
 /// What woke the task up.
 #[derive(Default)]
 struct Woken {
@@ -77,7 +83,7 @@ impl Relay {
     pub(crate) fn new(engine: Arc<Shared>, connection: Arc<Connection>, reporter: Reporter) -> Relay {
         let limits = msnp::Limits { line: engine.settings.limits.line, payload: engine.settings.limits.payload };
         let generation = engine.hooks.generation();
-        let interest = engine.hooks.interest();
+        let interests = engine.hooks.interests();
         Relay {
             lanes: Direction::BOTH.map(|direction| Lane::new(direction, limits)),
             facts: Facts::default(),
@@ -85,7 +91,8 @@ impl Relay {
             ending: None,
             is_closing: false,
             last_activity: Instant::now(),
-            interest,
+            interest: together(&interests),
+            interests,
             generation,
             engine,
             connection,
@@ -244,7 +251,8 @@ impl Relay {
         let generation = self.engine.hooks.generation();
         if generation != self.generation {
             self.generation = generation;
-            self.interest = self.engine.hooks.interest();
+            self.interests = self.engine.hooks.interests();
+            self.interest = together(&self.interests);
         }
         let wanted = self.interest.union(OWN);
         let lane = direction.index();
@@ -272,7 +280,7 @@ impl Relay {
                         None => work.span(frame, span),
                         Some(consulted) => {
                             let before = data.get(work.forwarded..frame.start).unwrap_or_default();
-                            self.carry_out(direction, consulted, &mut work, before);
+                            self.carry_out(direction, consulted, scratch.as_ref(), &mut work, before);
                             work.forwarded = at;
                         }
                     }
@@ -377,12 +385,11 @@ impl Relay {
                 time,
             )
         };
-        let outcome = self.engine.hooks.consult(command, &mut context);
+        let outcome = self.engine.hooks.consult(&self.interests, command, &mut context);
         if outcome.is_none() && context.tags.is_empty() && command.as_bytes() == bytes {
             return None;
         }
         let (by, tags) = (context.by, context.tags);
-        let outcome = outcome.unwrap_or_else(|| Outcome { forward: vec![command.clone()], ..Outcome::default() });
         let received = (!self.engine.observers.is_empty()).then(|| Command::from_span(direction, bytes, span));
         Some(Consulted { outcome, received, by, tags })
     }
@@ -407,11 +414,30 @@ impl Relay {
     }
 
     /// Puts what hooks made of a command into the lanes, behind what came `before` it.
-    fn carry_out(&mut self, direction: Direction, consulted: Consulted, work: &mut Work, before: &[u8]) {
+    fn carry_out(
+        &mut self,
+        direction: Direction,
+        consulted: Consulted,
+        edited: Option<&Command>,
+        work: &mut Work,
+        before: &[u8],
+    ) {
         let Consulted { outcome, received, by, tags } = consulted;
         let lane = &mut self.lanes[direction.index()];
         lane.collect(before, std::mem::take(&mut work.commands) - 1);
         work.has_changes = true;
+        let Some(outcome) = outcome else {
+            // the usual case: edited in place, or just tagged
+            if let Some(edited) = edited {
+                lane.collect(edited.as_bytes(), 1);
+            }
+            let changed = received.zip(edited).map(|(received, edited)| {
+                let sent = (*edited != received).then(|| vec![edited.clone()]);
+                Changed { received, sent, by, delay: None, tags }
+            });
+            work.items.extend(changed.map(|changed| Item::Changed(Box::new(changed))));
+            return;
+        };
         for command in &outcome.forward {
             match outcome.delay {
                 Some(delay) => lane.delay(command.as_bytes(), Instant::now() + delay),
@@ -569,7 +595,8 @@ const MOST_DRAINED: usize = 4 << 20;
 
 /// What the hooks made of one command.
 struct Consulted {
-    outcome: Outcome,
+    /// More than an edit in place.
+    outcome: Option<Outcome>,
     /// What arrived, if somebody is to be told.
     received: Option<Command>,
     by: Vec<Arc<str>>,

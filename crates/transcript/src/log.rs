@@ -1,8 +1,8 @@
 //! Writes transcripts to disk, one file a session.
 //!
 //! A [`SessionLog`] collects whole lines in memory and numbers them; one thread empties it into the file: it takes what
-//! there is, writes it with one call, and looks again. So every event is on disk as soon as the writer has caught up,
-//! and a process that is killed leaves whole lines and at most one torn last one.
+//! gathered in a moment (two milliseconds), writes it with one call, and looks again. So every event is on disk as soon as
+//! the writer has caught up, and a process that is killed leaves whole lines and at most one torn last one.
 //!
 //! Writing never stops the relay. What cannot be written is counted and said once, and noted in the transcript when
 //! writing works again; what piles up beyond [`MOST_BACKLOG`] is counted as lost too.
@@ -28,6 +28,8 @@ use crate::id::Stamp;
 pub const MUCH_BACKLOG: usize = 16 << 20;
 /// Bytes waiting for the writer beyond which events are dropped and counted.
 pub const MOST_BACKLOG: usize = 64 << 20;
+/// How long lines gather before they are written.
+const GATHERING: Duration = Duration::from_millis(2);
 /// How many files stay open; idle sessions cost no descriptor.
 const MOST_OPEN_FILES: usize = 64;
 /// Buffers kept for reuse.
@@ -276,15 +278,20 @@ struct Writer {
 
 impl Writer {
     fn run(mut self, inbox: &Receiver<Work>, shared: &Shared) {
-        while let Ok(work) = inbox.recv() {
-            match work {
-                Work::Write(log) => self.write(&log, shared),
-                Work::Finish => break,
+        let mut is_over = false;
+        while !is_over {
+            // the first line to come opens a moment in which others gather, so that a busy proxy writes in large pieces
+            let Ok(first) = inbox.recv() else { break };
+            is_over = matches!(first, Work::Finish);
+            if !is_over {
+                std::thread::sleep(GATHERING);
             }
-        }
-        // what was queued before the end was asked for is written by now; this is what came between
-        while let Ok(Work::Write(log)) = inbox.try_recv() {
-            self.write(&log, shared);
+            for work in std::iter::once(first).chain(inbox.try_iter()) {
+                match work {
+                    Work::Write(log) => self.write(&log, shared),
+                    Work::Finish => is_over = true,
+                }
+            }
         }
         shared.finished.store(true, Ordering::Release);
     }

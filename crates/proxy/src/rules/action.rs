@@ -1,5 +1,6 @@
 //! What a rule does to a command. To add an action: a variant and an arm here, and its key in `load.rs`.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use msnp::argument;
@@ -146,12 +147,13 @@ fn replace(
     };
     // what is not there does not match
     let Some(subject) = subject else { return Ok(false) };
-    if !regex.is_match(subject) {
-        return Ok(false);
+    match regex.replace_all(subject, with) {
+        Cow::Borrowed(_) => Ok(false),
+        Cow::Owned(replaced) => {
+            set(command, part, &replaced, length, context)?;
+            Ok(true)
+        }
     }
-    let replaced = regex.replace_all(subject, with).into_owned();
-    set(command, part, &replaced, length, context)?;
-    Ok(true)
 }
 
 fn find(command: &Command, name: &str, context: &Context<'_>) -> Result<argument::Place, ActionError> {
