@@ -1,9 +1,12 @@
 //! Writes command events by hand: the same lines as serde would, several times faster.
 
 use std::io::Write;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+use std::sync::LazyLock;
 
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+use base64::engine::{Simd, general_purpose::PAD};
 use msnp::argument::Scope;
 use msnp::codec::CommandSpan;
 use msnp::types::Direction;
@@ -200,8 +203,14 @@ fn base64(out: &mut Vec<u8>, bytes: &[u8]) {
     let length = bytes.len().div_ceil(3) * 4;
     out.resize(start + length, b'=');
     // the slice has the exact length that padding base64 needs
-    let _ = STANDARD.encode_slice(bytes, &mut out[start..]);
+    let _ = BASE64.encode_slice(bytes, &mut out[start..]);
 }
+
+/// Pictures and files go through here: with vector instructions where there are some.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+static BASE64: LazyLock<Simd> = LazyLock::new(|| Simd::standard(PAD));
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+use base64::engine::general_purpose::STANDARD as BASE64;
 
 #[inline]
 fn number(out: &mut Vec<u8>, mut value: u64) {
