@@ -244,19 +244,17 @@ fn refuse(relay: &mut Relay, problem: &str) {
     let connection = Arc::clone(&relay.connection);
     warn!(connection = connection.number, client = %connection.client, "{problem}");
     let engine = Arc::clone(&relay.engine);
-    relay.reporter.decide(&relay.facts, &engine, &connection);
     let lane = &mut relay.lanes[Direction::ClientToServer.index()];
-    let scope = Scope { server: relay.facts.server, version: relay.facts.version };
     let partial = std::mem::take(&mut lane.partial);
+    let mut events = Vec::new();
     let mut at = 0;
     while let Some(span) = lane.codec.finish(&partial[at..]) {
         let bytes = &partial[at..at + span.len()];
         at += span.len();
-        let event = match span {
+        events.push(match span {
             Span::Command(span) => {
                 let received = Command::from_span(Direction::ClientToServer, bytes, span);
                 relay.facts.learn(&received);
-                relay.reporter.learn(&relay.facts, &engine, &connection);
                 Event::Changed(Changed {
                     received,
                     sent: Some(Vec::new()),
@@ -266,7 +264,13 @@ fn refuse(relay: &mut Relay, problem: &str) {
                 })
             }
             Span::Opaque(_) => Event::Note("bytes that cannot be framed were not sent".into()),
-        };
+        });
+    }
+    // only now, since the account may decide to which session the connection belongs
+    relay.reporter.learn(&relay.facts, &engine, &connection);
+    relay.reporter.decide(&relay.facts, &engine, &connection);
+    let scope = Scope { server: relay.facts.server, version: relay.facts.version };
+    for event in events {
         relay.reporter.tell(event, SystemTime::now(), scope, &engine, &connection);
     }
     close(relay, "proxy", Some(problem.to_owned()));
