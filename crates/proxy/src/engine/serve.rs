@@ -113,14 +113,20 @@ async fn first_command(relay: &mut Relay, socket: &TcpStream) -> Option<Opening>
     loop {
         // the lane's own codec starts over when the relay takes the bytes in
         let mut codec = lane.codec.clone();
-        let span = if lane.at_end { codec.finish(&lane.partial) } else { codec.next_span(&lane.partial) };
-        match span {
-            Some(Span::Command(span)) => {
-                return Some(Opening::of(&Command::from_span(direction, &lane.partial, span)));
+        let mut rest = &lane.partial[..];
+        loop {
+            let span = if lane.at_end { codec.finish(rest) } else { codec.next_span(rest) };
+            match span {
+                Some(Span::Command(span)) => {
+                    return Some(Opening::of(&Command::from_span(direction, rest, span)));
+                }
+                Some(Span::Opaque(_)) if codec.is_opaque() => return Some(Opening::Other),
+                // a blank line
+                Some(Span::Opaque(len)) => rest = &rest[len..],
+                None if lane.at_end && lane.partial.is_empty() => return None,
+                None if lane.at_end => return Some(Opening::Other),
+                None => break,
             }
-            Some(Span::Opaque(_)) => return Some(Opening::Other),
-            None if lane.at_end => return None,
-            None => {}
         }
         let ready = tokio::select! {
             ready = socket.readable() => ready,
