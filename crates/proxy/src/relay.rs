@@ -392,10 +392,9 @@ impl Relay {
         if command.direction() == Direction::ClientToServer && command.verb().as_str() == "VER" {
             self.offered = command.arguments().filter_map(Version::from_token).collect();
         }
-        if !self.facts.learn(command) {
-            return;
+        if self.facts.learn(command) {
+            self.reporter.learn(&self.facts, &self.engine, &self.connection);
         }
-        self.reporter.learn(&self.facts, &self.engine, &self.connection);
         let is_chosen = command.direction() == Direction::ServerToClient && command.verb().as_str() == "VER";
         if is_chosen && self.facts.version.is_some_and(|version| version >= FOREIGN) {
             warn!(
