@@ -520,12 +520,13 @@ impl Relay {
             if lane.held_since.is_none_or(|since| now < since + patience) {
                 continue;
             }
-            warn!(
-                connection = self.connection.number,
-                from = direction.sender(),
-                bytes = lane.partial.len(),
-                "a line without an end: forwarded as it came, hooks do not see it"
-            );
+            let (connection, from, bytes) = (self.connection.number, direction.sender(), lane.partial.len());
+            if lane.partial.contains(&b'\n') {
+                let hint = "it may or may not have a payload";
+                warn!(connection, from, bytes, hint, "an unknown verb: forwarded as it came, hooks do not see it");
+            } else {
+                warn!(connection, from, bytes, "a line without an end: forwarded as it came, hooks do not see it");
+            }
             lane.held_since = None;
             let partial = std::mem::take(&mut lane.partial);
             let result = lane.forward(&partial[lane.streamed..], 0, &sockets[1 - direction.index()]);
