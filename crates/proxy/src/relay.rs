@@ -401,7 +401,10 @@ impl Relay {
                 connection = self.connection.number,
                 "MSNP22 and later frame otherwise: relayed unframed from here on"
             );
-            self.lanes.iter_mut().for_each(|lane| lane.codec.give_up());
+            for lane in &mut self.lanes {
+                lane.codec.give_up();
+                lane.said_opaque = true;
+            }
         }
     }
 
