@@ -11,8 +11,8 @@ use std::time::Duration;
 use msnp::flow::Address;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{self, UnboundedReceiver};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -222,22 +222,6 @@ impl Shared {
         let expiry = route.as_ref().map(|route| route.expires());
         let mut is_full = false;
         loop {
-            let permit = match Arc::clone(&self.permits).try_acquire_owned() {
-                Ok(permit) => permit,
-                Err(_) => {
-                    if !std::mem::replace(&mut is_full, true) {
-                        let limit = self.settings.limits.connections;
-                        warn!(limit, "as many connections as allowed: further clients wait");
-                    }
-                    tokio::select! {
-                        permit = Arc::clone(&self.permits).acquire_owned() => match permit {
-                            Ok(permit) => permit,
-                            Err(_) => return,
-                        },
-                        () = self.stop.cancelled() => return,
-                    }
-                }
-            };
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
                 () = self.stop.cancelled() => return,
@@ -245,7 +229,8 @@ impl Shared {
             };
             match accepted {
                 Ok((socket, client)) => {
-                    is_full &= self.permits.available_permits() == 0;
+                    // only a client takes a permit: a listener that waited with one would keep it from the others
+                    let Some(permit) = self.permit(&mut is_full).await else { return };
                     let follows = route.clone();
                     let is_last = follows.is_some();
                     self.spawn(socket, client, follows, permit);
@@ -259,6 +244,22 @@ impl Shared {
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }
+        }
+    }
+
+    /// Waits until there is room for one more connection; `None` if the engine stops. `is_full` keeps that it was said.
+    async fn permit(&self, is_full: &mut bool) -> Option<OwnedSemaphorePermit> {
+        if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
+            *is_full = false;
+            return Some(permit);
+        }
+        if !std::mem::replace(is_full, true) {
+            let limit = self.settings.limits.connections;
+            warn!(limit, "as many connections as allowed: further clients wait");
+        }
+        tokio::select! {
+            permit = Arc::clone(&self.permits).acquire_owned() => permit.ok(),
+            () = self.stop.cancelled() => None,
         }
     }
 
