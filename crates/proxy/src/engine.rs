@@ -133,12 +133,17 @@ impl Engine {
         }
         let in_time = tokio::time::timeout(shared.settings.limits.shutdown_grace, shared.tasks.wait()).await.is_ok();
         if !in_time {
-            let left: Vec<_> = shared.registry().drain().collect();
+            let left = self.connections();
             warn!(connections = left.len(), "not all was delivered in time");
-            for (_, (_, task)) in left {
-                task.inspect(AbortHandle::abort);
+            // they end by themselves, so that their transcripts do
+            left.iter().for_each(|connection| connection.abandon());
+            if tokio::time::timeout(LAST_MOMENT, shared.tasks.wait()).await.is_err() {
+                let stuck: Vec<_> = shared.registry().drain().collect();
+                for (_, (_, task)) in stuck {
+                    task.inspect(AbortHandle::abort);
+                }
+                shared.tasks.wait().await;
             }
-            shared.tasks.wait().await;
         }
         shared.routes.clear();
         in_time
@@ -347,5 +352,7 @@ impl Shared {
 const BACKLOG: i32 = 4096;
 /// Pause after a failure to accept.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
+/// How long connections that were given up may take to end.
+const LAST_MOMENT: Duration = Duration::from_secs(1);
 /// How often expired redirects are looked for.
 const HOUSE_KEEPING: Duration = Duration::from_secs(1);

@@ -122,9 +122,13 @@ impl Relay {
                     self.on_read(direction, sockets, buffer, result);
                 }
             }
-            if let Some(Order::Close { reason }) = woken.order {
-                self.drain(sockets);
-                self.end("proxy", Some(reason.to_owned()));
+            match woken.order {
+                Some(Order::Close { reason }) => {
+                    self.drain(sockets);
+                    self.end("proxy", Some(reason.to_owned()));
+                }
+                Some(Order::Abandon) => self.lanes.iter_mut().for_each(Lane::abandon),
+                None => {}
             }
         }
         for lane in &mut self.lanes {

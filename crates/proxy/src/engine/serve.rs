@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tracing::{debug, info, warn};
 
-use crate::connection::Connection;
+use crate::connection::{Connection, Order};
 use crate::engine::{Shared, Target};
 use crate::hooks::redirect::plain;
 use crate::observer::{Changed, Event};
@@ -85,10 +85,19 @@ async fn serve(engine: Arc<Shared>, connection: Arc<Connection>, socket: TcpStre
         Err(problem) => return refuse(&mut relay, &problem),
     };
     info!(connection = number, client = %connection.client, server = %upstream, "connected");
-    // boxed, so that the idle task does not carry the room for it
-    let server = match Box::pin(connect(&engine, &upstream)).await {
+    let server = tokio::select! {
+        // boxed, so that the idle task does not carry the room for it
+        connected = Box::pin(connect(&engine, &upstream)) => {
+            connected.map_err(|problem| format!("cannot connect to {upstream}: {problem}"))
+        }
+        order = std::future::poll_fn(|cx| connection.inbox().poll(cx)) => Err(match order {
+            Order::Close { reason } => reason.to_owned(),
+            Order::Abandon => "given up".to_owned(),
+        }),
+    };
+    let server = match server {
         Ok(server) => server,
-        Err(problem) => return refuse(&mut relay, &format!("cannot connect to {upstream}: {problem}")),
+        Err(problem) => return refuse(&mut relay, &problem),
     };
     let local = server.local_addr().ok();
     if let (Target::Original, Some(local)) = (&engine.target, local) {
