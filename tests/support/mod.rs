@@ -28,6 +28,7 @@ const TICK: Duration = Duration::from_millis(2);
 pub(crate) struct Setup {
     arguments: Vec<String>,
     listen: Vec<String>,
+    environment: Vec<(String, String)>,
     folder: TempDir,
     records: bool,
 }
@@ -80,6 +81,7 @@ impl Setup {
         Setup {
             arguments: vec![upstream.to_string(), "--quiet".into()],
             listen: Vec::new(),
+            environment: Vec::new(),
             folder: tempfile::tempdir().unwrap(),
             records: true,
         }
@@ -109,6 +111,16 @@ impl Setup {
         self
     }
 
+    pub(crate) fn environment(mut self, name: &str, value: &str) -> Setup {
+        self.environment.push((name.into(), value.into()));
+        self
+    }
+
+    /// Returns the folder of the rule file and of `sessions`.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     pub(crate) fn record_nothing(mut self) -> Setup {
         self.records = false;
         self
@@ -122,13 +134,17 @@ impl Setup {
         self.flag("--rules").flag(file)
     }
 
-    pub(crate) fn start(mut self) -> Proxy {
+    fn command(&mut self) -> Process {
         if self.listen.is_empty() {
             self.listen.push("127.0.0.1:0".into());
         }
         let mut command = Process::new(env!("CARGO_BIN_EXE_mitmsn"));
         // no setting of whoever runs the tests gets in
-        command.env_clear().env("HOME", self.folder.path()).arg("proxy").args(&self.arguments);
+        command
+            .env_clear()
+            .env("HOME", self.folder.path())
+            .envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command.arg("proxy").args(&self.arguments);
         for address in &self.listen {
             command.args(["--listen", address]);
         }
@@ -136,7 +152,18 @@ impl Setup {
             true => command.arg("--record").arg(self.folder.path().join("sessions")),
             false => command.arg("--no-record"),
         };
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// Starts a proxy that ends by itself, and returns its exit code and standard error.
+    pub(crate) fn fails(mut self) -> (Option<i32>, String) {
+        let output = self.command().output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    }
+
+    pub(crate) fn start(mut self) -> Proxy {
+        let mut child = self.command().spawn().unwrap();
         let log = Lines::of(child.stderr.take().unwrap());
         let out = Lines::of(child.stdout.take().unwrap());
         let count = self.listen.len();
@@ -193,6 +220,16 @@ impl Proxy {
     pub(crate) fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
         assert!(Process::new("kill").args(["-s", name, &id]).status().unwrap().success());
+    }
+
+    /// Waits until the log says something so many times.
+    pub(crate) fn says_times(&self, text: &str, count: usize) {
+        self.log.wait(text, |log| log.matches(text).count() >= count);
+    }
+
+    /// Returns what the log says so far.
+    pub(crate) fn log(&self) -> String {
+        self.log.text()
     }
 
     /// Ends it as an init system would, and checks what must hold of every recording.
@@ -471,6 +508,26 @@ impl Peer {
     /// Waits for the end of the stream and checks that nothing came before it.
     pub(crate) fn sees_end(&mut self) {
         assert_eq!(String::from_utf8_lossy(&self.reads_to_end()), "", "{} sees more", self.name);
+    }
+
+    /// Sends until the socket takes no more, and returns how many bytes that were.
+    pub(crate) fn fills_up(&mut self, bytes: &[u8]) -> usize {
+        self.socket.set_nonblocking(true).unwrap();
+        let mut count = 0;
+        let mut last = Instant::now();
+        // full for a while, since the proxy takes some
+        while last.elapsed() < Duration::from_millis(200) {
+            match self.socket.write(&bytes[count % bytes.len()..]) {
+                Ok(written) => {
+                    count += written;
+                    last = Instant::now();
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => std::thread::sleep(TICK),
+                Err(error) => panic!("{} cannot send: {error}", self.name),
+            }
+        }
+        self.socket.set_nonblocking(false).unwrap();
+        count
     }
 
     /// Reads all that comes until the stream ends, in whatever way.
