@@ -129,7 +129,7 @@ impl Engine {
         shared.stop.cancel();
         shared.tasks.close();
         for connection in self.connections() {
-            connection.close("the proxy shuts down");
+            connection.close(SHUTDOWN);
         }
         let in_time = tokio::time::timeout(shared.settings.limits.shutdown_grace, shared.tasks.wait()).await.is_ok();
         if !in_time {
@@ -228,8 +228,9 @@ impl Shared {
         let mut is_full = false;
         loop {
             let accepted = tokio::select! {
-                accepted = listener.accept() => accepted,
+                biased;
                 () = self.stop.cancelled() => return,
+                accepted = listener.accept() => accepted,
                 () = until(expiry) => return,
             };
             match accepted {
@@ -263,8 +264,10 @@ impl Shared {
             warn!(limit, "as many connections as allowed: further clients wait");
         }
         tokio::select! {
-            permit = Arc::clone(&self.permits).acquire_owned() => permit.ok(),
+            // first, since a shutdown makes room
+            biased;
             () = self.stop.cancelled() => None,
+            permit = Arc::clone(&self.permits).acquire_owned() => permit.ok(),
         }
     }
 
@@ -348,6 +351,8 @@ impl Shared {
     }
 }
 
+/// Why connections close then.
+const SHUTDOWN: &str = "the proxy shuts down";
 /// Clients that may wait to be accepted.
 const BACKLOG: i32 = 4096;
 /// Pause after a failure to accept.

@@ -15,7 +15,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tracing::{debug, info, warn};
 
 use crate::connection::{Connection, Order};
-use crate::engine::{Shared, Target};
+use crate::engine::{SHUTDOWN, Shared, Target};
 use crate::hooks::redirect::plain;
 use crate::observer::{Changed, Event};
 use crate::relay::{Relay, Reporter};
@@ -43,6 +43,10 @@ impl Shared {
         let connection = Arc::new(Connection::new(self.number(), client, reached));
         let entry = Entry { engine: Arc::clone(self), connection: Arc::clone(&connection) };
         self.registry().insert(connection.number, (Arc::clone(&connection), None));
+        if self.stop.is_cancelled() {
+            // the others have been told before this one was in the list
+            connection.close(SHUTDOWN);
+        }
         let number = connection.number;
         let engine = Arc::clone(self);
         let task = self.tasks.spawn(async move {
