@@ -36,6 +36,11 @@ impl Connection {
         self.inbox.send(Order::Close { reason });
     }
 
+    /// Ends the connection though not all is delivered.
+    pub(crate) fn abandon(&self) {
+        self.inbox.send(Order::Abandon);
+    }
+
     pub(crate) fn set_upstream(&self, upstream: String) {
         // a connection is routed once
         let _ = self.upstream.set(upstream);
@@ -57,6 +62,8 @@ impl Connection {
 pub(crate) enum Order {
     /// Deliver what was read, then close.
     Close { reason: &'static str },
+    /// Give up what waits to be delivered.
+    Abandon,
 }
 
 /// A queue of orders with one reader. Much smaller than a channel, which matters when ten thousand connections idle.

@@ -11,8 +11,8 @@ use std::time::Duration;
 use msnp::flow::Address;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{self, UnboundedReceiver};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -129,16 +129,21 @@ impl Engine {
         shared.stop.cancel();
         shared.tasks.close();
         for connection in self.connections() {
-            connection.close("the proxy shuts down");
+            connection.close(SHUTDOWN);
         }
         let in_time = tokio::time::timeout(shared.settings.limits.shutdown_grace, shared.tasks.wait()).await.is_ok();
         if !in_time {
-            let left: Vec<_> = shared.registry().drain().collect();
+            let left = self.connections();
             warn!(connections = left.len(), "not all was delivered in time");
-            for (_, (_, task)) in left {
-                task.inspect(AbortHandle::abort);
+            // they end by themselves, so that their transcripts do
+            left.iter().for_each(|connection| connection.abandon());
+            if tokio::time::timeout(LAST_MOMENT, shared.tasks.wait()).await.is_err() {
+                let stuck: Vec<_> = shared.registry().drain().collect();
+                for (_, (_, task)) in stuck {
+                    task.inspect(AbortHandle::abort);
+                }
+                shared.tasks.wait().await;
             }
-            shared.tasks.wait().await;
         }
         shared.routes.clear();
         in_time
@@ -222,30 +227,16 @@ impl Shared {
         let expiry = route.as_ref().map(|route| route.expires());
         let mut is_full = false;
         loop {
-            let permit = match Arc::clone(&self.permits).try_acquire_owned() {
-                Ok(permit) => permit,
-                Err(_) => {
-                    if !std::mem::replace(&mut is_full, true) {
-                        let limit = self.settings.limits.connections;
-                        warn!(limit, "as many connections as allowed: further clients wait");
-                    }
-                    tokio::select! {
-                        permit = Arc::clone(&self.permits).acquire_owned() => match permit {
-                            Ok(permit) => permit,
-                            Err(_) => return,
-                        },
-                        () = self.stop.cancelled() => return,
-                    }
-                }
-            };
             let accepted = tokio::select! {
-                accepted = listener.accept() => accepted,
+                biased;
                 () = self.stop.cancelled() => return,
+                accepted = listener.accept() => accepted,
                 () = until(expiry) => return,
             };
             match accepted {
                 Ok((socket, client)) => {
-                    is_full &= self.permits.available_permits() == 0;
+                    // only a client takes a permit: a listener that waited with one would keep it from the others
+                    let Some(permit) = self.permit(&mut is_full).await else { return };
                     let follows = route.clone();
                     let is_last = follows.is_some();
                     self.spawn(socket, client, follows, permit);
@@ -259,6 +250,24 @@ impl Shared {
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }
+        }
+    }
+
+    /// Waits until there is room for one more connection; `None` if the engine stops. `is_full` keeps that it was said.
+    async fn permit(&self, is_full: &mut bool) -> Option<OwnedSemaphorePermit> {
+        if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
+            *is_full = false;
+            return Some(permit);
+        }
+        if !std::mem::replace(is_full, true) {
+            let limit = self.settings.limits.connections;
+            warn!(limit, "as many connections as allowed: further clients wait");
+        }
+        tokio::select! {
+            // first, since a shutdown makes room
+            biased;
+            () = self.stop.cancelled() => None,
+            permit = Arc::clone(&self.permits).acquire_owned() => permit.ok(),
         }
     }
 
@@ -342,9 +351,13 @@ impl Shared {
     }
 }
 
+/// Why connections close then.
+const SHUTDOWN: &str = "the proxy shuts down";
 /// Clients that may wait to be accepted.
 const BACKLOG: i32 = 4096;
 /// Pause after a failure to accept.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
+/// How long connections that were given up may take to end.
+const LAST_MOMENT: Duration = Duration::from_secs(1);
 /// How often expired redirects are looked for.
 const HOUSE_KEEPING: Duration = Duration::from_secs(1);

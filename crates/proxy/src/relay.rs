@@ -129,9 +129,13 @@ impl Relay {
                     self.on_read(direction, sockets, buffer, result);
                 }
             }
-            if let Some(Order::Close { reason }) = woken.order {
-                self.drain(sockets);
-                self.end("proxy", Some(reason.to_owned()));
+            match woken.order {
+                Some(Order::Close { reason }) => {
+                    self.drain(sockets);
+                    self.end("proxy", Some(reason.to_owned()));
+                }
+                Some(Order::Abandon) => self.lanes.iter_mut().for_each(Lane::abandon),
+                None => {}
             }
         }
         for lane in &mut self.lanes {
@@ -399,17 +403,19 @@ impl Relay {
         if command.direction() == Direction::ClientToServer && command.verb().as_str() == "VER" {
             self.offered = command.arguments().filter_map(Version::from_token).collect();
         }
-        if !self.facts.learn(command) {
-            return;
+        if self.facts.learn(command) {
+            self.reporter.learn(&self.facts, &self.engine, &self.connection);
         }
-        self.reporter.learn(&self.facts, &self.engine, &self.connection);
         let is_chosen = command.direction() == Direction::ServerToClient && command.verb().as_str() == "VER";
         if is_chosen && self.facts.version.is_some_and(|version| version >= FOREIGN) {
             warn!(
                 connection = self.connection.number,
                 "MSNP22 and later frame otherwise: relayed unframed from here on"
             );
-            self.lanes.iter_mut().for_each(|lane| lane.codec.give_up());
+            for lane in &mut self.lanes {
+                lane.codec.give_up();
+                lane.said_opaque = true;
+            }
         }
     }
 
@@ -547,12 +553,13 @@ impl Relay {
             if lane.held_since.is_none_or(|since| now < since + patience) {
                 continue;
             }
-            warn!(
-                connection = self.connection.number,
-                from = direction.sender(),
-                bytes = lane.partial.len(),
-                "a line without an end: forwarded as it came, hooks do not see it"
-            );
+            let (connection, from, bytes) = (self.connection.number, direction.sender(), lane.partial.len());
+            if lane.partial.contains(&b'\n') {
+                let hint = "it may or may not have a payload";
+                warn!(connection, from, bytes, hint, "an unknown verb: forwarded as it came, hooks do not see it");
+            } else {
+                warn!(connection, from, bytes, "a line without an end: forwarded as it came, hooks do not see it");
+            }
             lane.held_since = None;
             let partial = std::mem::take(&mut lane.partial);
             let result = lane.forward(&partial[lane.streamed..], 0, &sockets[1 - direction.index()]);

@@ -14,8 +14,8 @@ use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tracing::{debug, info, warn};
 
-use crate::connection::Connection;
-use crate::engine::{Shared, Target};
+use crate::connection::{Connection, Order};
+use crate::engine::{SHUTDOWN, Shared, Target};
 use crate::hooks::redirect::plain;
 use crate::observer::{Changed, Event};
 use crate::relay::{Relay, Reporter};
@@ -43,6 +43,10 @@ impl Shared {
         let connection = Arc::new(Connection::new(self.number(), client, reached));
         let entry = Entry { engine: Arc::clone(self), connection: Arc::clone(&connection) };
         self.registry().insert(connection.number, (Arc::clone(&connection), None));
+        if self.stop.is_cancelled() {
+            // the others have been told before this one was in the list
+            connection.close(SHUTDOWN);
+        }
         let number = connection.number;
         let engine = Arc::clone(self);
         let task = self.tasks.spawn(async move {
@@ -85,10 +89,19 @@ async fn serve(engine: Arc<Shared>, connection: Arc<Connection>, socket: TcpStre
         Err(problem) => return refuse(&mut relay, &problem),
     };
     info!(connection = number, client = %connection.client, server = %upstream, "connected");
-    // boxed, so that the idle task does not carry the room for it
-    let server = match Box::pin(connect(&engine, &upstream)).await {
+    let server = tokio::select! {
+        // boxed, so that the idle task does not carry the room for it
+        connected = Box::pin(connect(&engine, &upstream)) => {
+            connected.map_err(|problem| format!("cannot connect to {upstream}: {problem}"))
+        }
+        order = std::future::poll_fn(|cx| connection.inbox().poll(cx)) => Err(match order {
+            Order::Close { reason } => reason.to_owned(),
+            Order::Abandon => "given up".to_owned(),
+        }),
+    };
+    let server = match server {
         Ok(server) => server,
-        Err(problem) => return refuse(&mut relay, &format!("cannot connect to {upstream}: {problem}")),
+        Err(problem) => return refuse(&mut relay, &problem),
     };
     let local = server.local_addr().ok();
     if let (Target::Original, Some(local)) = (&engine.target, local) {
@@ -113,14 +126,20 @@ async fn first_command(relay: &mut Relay, socket: &TcpStream) -> Option<Opening>
     loop {
         // the lane's own codec starts over when the relay takes the bytes in
         let mut codec = lane.codec.clone();
-        let span = if lane.at_end { codec.finish(&lane.partial) } else { codec.next_span(&lane.partial) };
-        match span {
-            Some(Span::Command(span)) => {
-                return Some(Opening::of(&Command::from_span(direction, &lane.partial, span)));
+        let mut rest = &lane.partial[..];
+        loop {
+            let span = if lane.at_end { codec.finish(rest) } else { codec.next_span(rest) };
+            match span {
+                Some(Span::Command(span)) => {
+                    return Some(Opening::of(&Command::from_span(direction, rest, span)));
+                }
+                Some(Span::Opaque(_)) if codec.is_opaque() => return Some(Opening::Other),
+                // a blank line
+                Some(Span::Opaque(len)) => rest = &rest[len..],
+                None if lane.at_end && lane.partial.is_empty() => return None,
+                None if lane.at_end => return Some(Opening::Other),
+                None => break,
             }
-            Some(Span::Opaque(_)) => return Some(Opening::Other),
-            None if lane.at_end => return None,
-            None => {}
         }
         let ready = tokio::select! {
             ready = socket.readable() => ready,
@@ -244,19 +263,17 @@ fn refuse(relay: &mut Relay, problem: &str) {
     let connection = Arc::clone(&relay.connection);
     warn!(connection = connection.number, client = %connection.client, "{problem}");
     let engine = Arc::clone(&relay.engine);
-    relay.reporter.decide(&relay.facts, &engine, &connection);
     let lane = &mut relay.lanes[Direction::ClientToServer.index()];
-    let scope = Scope { server: relay.facts.server, version: relay.facts.version };
     let partial = std::mem::take(&mut lane.partial);
+    let mut events = Vec::new();
     let mut at = 0;
     while let Some(span) = lane.codec.finish(&partial[at..]) {
         let bytes = &partial[at..at + span.len()];
         at += span.len();
-        let event = match span {
+        events.push(match span {
             Span::Command(span) => {
                 let received = Command::from_span(Direction::ClientToServer, bytes, span);
                 relay.facts.learn(&received);
-                relay.reporter.learn(&relay.facts, &engine, &connection);
                 Event::Changed(Changed {
                     received,
                     sent: Some(Vec::new()),
@@ -266,7 +283,13 @@ fn refuse(relay: &mut Relay, problem: &str) {
                 })
             }
             Span::Opaque(_) => Event::Note("bytes that cannot be framed were not sent".into()),
-        };
+        });
+    }
+    // only now, since the account may decide to which session the connection belongs
+    relay.reporter.learn(&relay.facts, &engine, &connection);
+    relay.reporter.decide(&relay.facts, &engine, &connection);
+    let scope = Scope { server: relay.facts.server, version: relay.facts.version };
+    for event in events {
         relay.reporter.tell(event, SystemTime::now(), scope, &engine, &connection);
     }
     close(relay, "proxy", Some(problem.to_owned()));

@@ -87,6 +87,10 @@ impl Hook for Redirects {
 
     fn command(&self, command: &mut Command, context: &mut Context<'_>) -> Verdict {
         let (Some(redirect), Some(session)) = (Redirect::of(command), context.session) else {
+            if !self.transparent && !is_restart(command) {
+                let (connection, verb) = (context.connection.number, command.verb());
+                warn!(connection, %verb, "a redirect that cannot be read: passed on untouched");
+            }
             return Verdict::forward();
         };
         let mut upstream = redirect.address.clone();
@@ -127,6 +131,11 @@ impl Hook for Redirects {
         }
         Verdict::forward()
     }
+}
+
+/// Whether a command is `XFR 0 NS 0`, which asks the client to log in again where it is.
+fn is_restart(command: &Command) -> bool {
+    command.arguments().skip(1).take(2).eq([&b"NS"[..], b"0"])
 }
 
 /// Returns an IPv4 address that came in the clothes of an IPv6 one as itself.
