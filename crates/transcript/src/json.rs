@@ -271,7 +271,28 @@ fn plain(text: &[u8]) -> usize {
         }
         clean += BLOCK;
     }
-    clean + text[clean..].iter().position(|&byte| is_special(byte)).unwrap_or(text.len() - clean)
+    // lines of chat are short: what is left goes by words
+    let (words, rest) = text[clean..].as_chunks::<8>();
+    for word in words {
+        let found = specials(u64::from_le_bytes(*word));
+        if found != 0 {
+            return clean + found.trailing_zeros() as usize / 8;
+        }
+        clean += 8;
+    }
+    clean + rest.iter().position(|&byte| is_special(byte)).unwrap_or(rest.len())
+}
+
+/// Returns a word whose lowest set bit lies in the first byte (least significant) that needs an escape.
+#[inline]
+const fn specials(word: u64) -> u64 {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    const HIGHS: u64 = ONES << 7;
+    /// The high bit of each byte below `limit`, and perhaps of bytes above one that is.
+    const fn below(word: u64, limit: u8) -> u64 {
+        word.wrapping_sub(ONES * limit as u64) & !word & HIGHS
+    }
+    below(word, 0x20) | below(word ^ (ONES * b'"' as u64), 1) | below(word ^ (ONES * b'\\' as u64), 1)
 }
 
 #[cfg(test)]
@@ -341,6 +362,22 @@ mod tests {
             let head = format!(" {}\r\n", payload.len());
             check(Direction::ClientToServer, &[b"MSG 1 ", &line[..], head.as_bytes(), &payload[..]].concat());
             check(Direction::ServerToClient, &[b"NLN ", &line[..], b"\n"].concat());
+        }
+    }
+
+    #[test]
+    fn the_first_byte_that_needs_an_escape_is_found() {
+        for special in [0u8, 0x1f, b'"', b'\\', b'\r'] {
+            for length in 1..80 {
+                for at in 0..length {
+                    let mut text = vec![b'a'; length];
+                    text[at] = special;
+                    text[length - 1] = if at == length - 1 { special } else { 0xff };
+                    assert_eq!(plain(&text), at, "{special} at {at} of {length}");
+                }
+                assert_eq!(plain(&vec![b' '; length]), length);
+                assert_eq!(plain(&vec![0xff; length]), length);
+            }
         }
     }
 
