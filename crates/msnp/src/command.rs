@@ -14,6 +14,9 @@ use crate::types::{Direction, TransactionId, Verb};
 #[derive(Clone)]
 pub struct Command {
     direction: Direction,
+    /// The first three bytes; kept because everybody asks for it.
+    verb: Verb,
+    slot: Slot,
     bytes: Vec<u8>,
     /// Length of the line without its end.
     line: usize,
@@ -81,9 +84,8 @@ impl Command {
     ///
     /// If the line has no verb or holds a line end.
     pub fn new(direction: Direction, line: &[u8], payload: Option<&[u8]>) -> Result<Command, CommandError> {
-        if Verb::of_line(line).is_none() || line.iter().any(|&byte| matches!(byte, b'\r' | b'\n')) {
-            return Err(CommandError::NotOneCommand);
-        }
+        let verb = Verb::of_line(line).filter(|_| !line.iter().any(|&byte| matches!(byte, b'\r' | b'\n')));
+        let verb = verb.ok_or(CommandError::NotOneCommand)?;
         let mut bytes = line.to_vec();
         if let Some(payload) = payload {
             bytes.extend_from_slice(format!(" {}", payload.len()).as_bytes());
@@ -91,13 +93,14 @@ impl Command {
         let line = bytes.len();
         bytes.extend_from_slice(b"\r\n");
         bytes.extend_from_slice(payload.unwrap_or_default());
-        Ok(Command { direction, bytes, line, eol: 2, edits: 0 })
+        Ok(Command { direction, verb, slot: Slot::of(verb), bytes, line, eol: 2, edits: 0 })
     }
 
     /// Copies the command that `bytes` start with, as a codec found it.
     pub fn from_span(direction: Direction, bytes: &[u8], span: CommandSpan) -> Command {
         let bytes = bytes.get(..span.len as usize).unwrap_or(bytes).to_vec();
-        Command { direction, bytes, line: span.line as usize, eol: span.eol as usize, edits: 0 }
+        let verb = verb_of(&bytes);
+        Command { direction, verb, slot: span.slot, bytes, line: span.line as usize, eol: span.eol as usize, edits: 0 }
     }
 
     /// Becomes the command that `bytes` start with, reusing the memory of the one before.
@@ -105,6 +108,8 @@ impl Command {
         self.direction = direction;
         self.bytes.clear();
         self.bytes.extend_from_slice(bytes.get(..span.len as usize).unwrap_or(bytes));
+        self.verb = verb_of(&self.bytes);
+        self.slot = span.slot;
         self.line = span.line as usize;
         self.eol = span.eol as usize;
         self.edits = 0;
@@ -205,12 +210,12 @@ impl Command {
 
     /// Returns the verb.
     pub fn verb(&self) -> Verb {
-        Verb::of_line(self.line()).expect("a command starts with a verb")
+        self.verb
     }
 
     /// Returns the verb's place in sets of verbs.
     pub fn slot(&self) -> Slot {
-        Slot::of(self.verb())
+        self.slot
     }
 
     /// Returns the line without its end.
@@ -331,6 +336,10 @@ impl Command {
         self.line = self.line - range.len() + value.len();
         splice(&mut self.bytes, range, value);
     }
+}
+
+fn verb_of(bytes: &[u8]) -> Verb {
+    Verb::of_line(bytes).expect("a codec finds commands that start with a verb")
 }
 
 /// Replaces a range of bytes, moving what follows once.

@@ -136,24 +136,29 @@ fn replace(
     length: LengthPolicy,
     context: &Context<'_>,
 ) -> Result<bool, ActionError> {
-    let subject = match part {
-        Part::Index(index) => command.argument(*index),
-        Part::Argument(name) => find(command, name, context)
+    let payload = command.payload();
+    let in_payload = match part {
+        Part::Text => Some(command.text_range()),
+        Part::Payload => Some(0..payload.len()),
+        Part::Header(name) => command.headers().range(name),
+        Part::Index(_) | Part::Argument(_) => None,
+    };
+    let subject = match (part, &in_payload) {
+        (_, Some(range)) => payload.get(range.clone()),
+        (Part::Index(index), None) => command.argument(*index),
+        (Part::Argument(name), None) => find(command, name, context)
             .ok()
             .and_then(|place| command.argument(place.index)?.strip_prefix(place.prefix.as_bytes())),
-        Part::Header(name) => command.headers().get(name),
-        Part::Text => Some(command.text()),
-        Part::Payload => Some(command.payload()),
+        _ => None,
     };
     // what is not there does not match
     let Some(subject) = subject else { return Ok(false) };
-    match regex.replace_all(subject, with) {
-        Cow::Borrowed(_) => Ok(false),
-        Cow::Owned(replaced) => {
-            set(command, part, &replaced, length, context)?;
-            Ok(true)
-        }
+    let Cow::Owned(replaced) = regex.replace_all(subject, with) else { return Ok(false) };
+    match (in_payload, part) {
+        (Some(range), Part::Text | Part::Payload) => command.replace_in_payload(range, &replaced, length)?,
+        _ => set(command, part, &replaced, length, context)?,
     }
+    Ok(true)
 }
 
 fn find(command: &Command, name: &str, context: &Context<'_>) -> Result<argument::Place, ActionError> {
