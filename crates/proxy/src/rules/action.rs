@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use msnp::argument;
+use msnp::codec::Span;
 use msnp::command::CommandError;
-use msnp::{Command, LengthPolicy};
+use msnp::{Codec, Command, LengthPolicy, Limits};
 use regex::bytes::Regex;
 
 use super::rule::Effect;
@@ -60,6 +61,8 @@ pub(super) enum ActionError {
     Command(#[from] CommandError),
     #[error("{verb} has no argument `{name}` here")]
     NoSuchArgument { verb: msnp::Verb, name: String },
+    #[error("the length on the line would be wrong; `length = \"keep\"` allows that")]
+    Length,
 }
 
 impl Action {
@@ -114,17 +117,35 @@ fn set(
     context: &Context<'_>,
 ) -> Result<(), ActionError> {
     match part {
-        Part::Index(index) => command.set_argument(*index, &argument::protect(value))?,
+        Part::Index(index) => set_argument(command, *index, &argument::protect(value), length)?,
         Part::Argument(name) => {
             let place = find(command, name, context)?;
             let value = [place.prefix.as_bytes(), &argument::protect(value)].concat();
-            command.set_argument(place.index, &value)?;
+            set_argument(command, place.index, &value, length)?;
         }
         Part::Header(name) => command.set_header(name, value, length)?,
         Part::Text => command.set_text(value, length)?,
         Part::Payload => command.set_payload(value, length)?,
     }
     Ok(())
+}
+
+/// Sets an argument, but not so that the receiver would look for the command's end elsewhere.
+fn set_argument(command: &mut Command, index: usize, value: &[u8], length: LengthPolicy) -> Result<(), ActionError> {
+    let before = command.clone();
+    command.set_argument(index, value)?;
+    if length == LengthPolicy::Repair && is_framed(&before) && !is_framed(command) {
+        *command = before;
+        return Err(ActionError::Length);
+    }
+    Ok(())
+}
+
+/// Whether line and payload belong together.
+fn is_framed(command: &Command) -> bool {
+    let limits = Limits { line: usize::MAX, payload: u32::MAX as usize };
+    let span = Codec::new(command.direction(), limits).finish(command.as_bytes());
+    span.is_some_and(|span| matches!(span, Span::Command(_)) && span.len() == command.as_bytes().len())
 }
 
 fn replace(
