@@ -5,7 +5,7 @@ use std::time::Duration;
 use msnp::argument;
 use msnp::codec::Span;
 use msnp::command::CommandError;
-use msnp::{Codec, Command, LengthPolicy, Limits};
+use msnp::{Codec, Command, Direction, LengthPolicy, Limits};
 use regex::bytes::Regex;
 
 use super::rule::Effect;
@@ -63,6 +63,8 @@ pub(super) enum ActionError {
     NoSuchArgument { verb: msnp::Verb, name: String },
     #[error("the length on the line would be wrong; `length = \"keep\"` allows that")]
     Length,
+    #[error("a line announces a payload and has none; write {{ line = ..., payload = ... }}, or `length = \"keep\"`")]
+    PayloadMissing,
 }
 
 impl Action {
@@ -86,9 +88,7 @@ impl Action {
                     Place::Before | Place::After => command.direction(),
                     Place::Other => command.direction().opposite(),
                 };
-                let line = line.fill(command, context);
-                let payload = payload.as_ref().map(|payload| payload.fill(command, context));
-                let injected = Command::new(direction, &line, payload.as_deref())?;
+                let injected = make(direction, line, payload.as_ref(), command, context, length)?;
                 match place {
                     Place::Before => effect.before.push(injected),
                     Place::After => effect.after.push(injected),
@@ -96,9 +96,8 @@ impl Action {
                 }
             }
             Action::Reply { line, payload } => {
-                let line = line.fill(command, context);
-                let payload = payload.as_ref().map(|payload| payload.fill(command, context));
-                effect.replies.push(Command::new(command.direction().opposite(), &line, payload.as_deref())?);
+                let back = command.direction().opposite();
+                effect.replies.push(make(back, line, payload.as_ref(), command, context, length)?);
             }
             Action::Duplicate(copies) => effect.copies += copies - 1,
             Action::Drop => effect.is_dropped = true,
@@ -107,6 +106,24 @@ impl Action {
         }
         Ok(true)
     }
+}
+
+/// Makes a new command about the one at hand.
+fn make(
+    direction: Direction,
+    line: &Template,
+    payload: Option<&Template>,
+    command: &Command,
+    context: &Context<'_>,
+    length: LengthPolicy,
+) -> Result<Command, ActionError> {
+    let line = line.fill(command, context);
+    let payload = payload.map(|payload| payload.fill(command, context));
+    let made = Command::new(direction, &line, payload.as_deref())?;
+    if length == LengthPolicy::Repair && payload.is_none() && !is_framed(&made) {
+        return Err(ActionError::PayloadMissing);
+    }
+    Ok(made)
 }
 
 fn set(
