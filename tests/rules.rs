@@ -224,6 +224,24 @@ fn commands_are_injected_before_behind_and_the_other_way() {
 }
 
 #[test]
+fn an_injected_line_that_announces_a_payload_must_bring_it() {
+    for action in ["inject.after = 'UUX 9 50'", "inject.other = 'NOT 50'", "reply = 'MSG a b 1'\ndrop = false"] {
+        let rules = format!("[[rule]]\nname = 'it'\nfrom = 'client'\nverbs = ['PNG']\n{action}\n");
+        let ended = check(&rules, LOGIN, Client, b"PNG\r\nPNG\r\n", b"PNG\r\nPNG\r\n", b"");
+        let warning = "WARN a rule cannot do what it says rule=it verb=PNG error=a line announces a payload and has none; \
+                       write { line = ..., payload = ... }, or `length = \"keep\"`";
+        assert_eq!(complaints(&ended), [warning]);
+    }
+    let rule = "verbs = ['PNG']\nlength = 'keep'\ninject.after = 'UUX 9 50'";
+    let server = Server::start();
+    let proxy = Setup::before(server.address).rules(&format!("[[rule]]\n{rule}\n")).start();
+    let (mut client, mut peer) = opened(&proxy, &server, LOGIN);
+    client.sends("PNG\r\n");
+    peer.sees("PNG\r\nUUX 9 50\r\n");
+    proxy.stop();
+}
+
+#[test]
 fn a_reply_comes_between_commands_though_one_is_on_its_way() {
     let server = Server::start();
     let rules = "[[rule]]\nverbs = ['PNG']\nreply = 'QNG 50'\n";
