@@ -158,8 +158,17 @@ impl Setup {
 
     /// Starts a proxy that ends by itself, and returns its exit code and standard error.
     pub(crate) fn fails(mut self) -> (Option<i32>, String) {
-        let output = self.command().output().unwrap();
-        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+        let mut child = self.command().spawn().unwrap();
+        let log = Lines::of(child.stderr.take().unwrap());
+        let deadline = Instant::now() + PATIENCE;
+        while child.try_wait().unwrap().is_none() {
+            if Instant::now() > deadline {
+                // a proxy that works is what the test does not expect
+                child.kill().unwrap();
+            }
+            std::thread::sleep(TICK);
+        }
+        (child.wait().unwrap().code(), log.to_end())
     }
 
     pub(crate) fn start(mut self) -> Proxy {

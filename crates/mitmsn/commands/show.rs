@@ -19,9 +19,9 @@ pub(super) fn run(arguments: &Show) -> Result<ExitCode> {
     let mut code = ExitCode::SUCCESS;
     for file in &arguments.files {
         let is_sound = if file == Path::new("-") {
-            print(Reader::new(BufReader::new(std::io::stdin()), file), arguments, filter.as_ref(), &mut out)?
+            print(file, Reader::new(BufReader::new(std::io::stdin()), file), arguments, filter.as_ref(), &mut out)?
         } else {
-            print(Reader::open(file)?, arguments, filter.as_ref(), &mut out)?
+            print(file, Reader::open(file)?, arguments, filter.as_ref(), &mut out)?
         };
         if !is_sound {
             code = ExitCode::FAILURE;
@@ -32,6 +32,7 @@ pub(super) fn run(arguments: &Show) -> Result<ExitCode> {
 }
 
 fn print<R: BufRead>(
+    file: &Path,
     mut events: Reader<R>,
     arguments: &Show,
     filter: Option<&Expression>,
@@ -60,7 +61,7 @@ fn print<R: BufRead>(
         }
     }
     if let Some(line) = events.torn() {
-        anstream::eprintln!("mitmsn: line {line} is cut off: the recording ended there");
+        anstream::eprintln!("mitmsn: {}:{line} is cut off: the recording ended there", file.display());
     }
     Ok(is_sound)
 }

@@ -4,8 +4,9 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use msnp::argument;
+use msnp::codec::Span;
 use msnp::command::CommandError;
-use msnp::{Command, LengthPolicy};
+use msnp::{Codec, Command, Direction, LengthPolicy, Limits};
 use regex::bytes::Regex;
 
 use super::rule::Effect;
@@ -61,6 +62,10 @@ pub(super) enum ActionError {
     Command(#[from] CommandError),
     #[error("{verb} has no argument `{name}` here")]
     NoSuchArgument { verb: msnp::Verb, name: String },
+    #[error("the length on the line would be wrong; `length = \"keep\"` allows that")]
+    Length,
+    #[error("a line announces a payload and has none; write {{ line = ..., payload = ... }}, or `length = \"keep\"`")]
+    PayloadMissing,
 }
 
 impl Action {
@@ -84,9 +89,7 @@ impl Action {
                     Place::Before | Place::After => command.direction(),
                     Place::Other => command.direction().opposite(),
                 };
-                let line = line.fill(command, context);
-                let payload = payload.as_ref().map(|payload| payload.fill(command, context));
-                let injected = Command::new(direction, &line, payload.as_deref())?;
+                let injected = make(direction, line, payload.as_ref(), command, context, length)?;
                 match place {
                     Place::Before => effect.before.push(injected),
                     Place::After => effect.after.push(injected),
@@ -94,9 +97,8 @@ impl Action {
                 }
             }
             Action::Reply { line, payload } => {
-                let line = line.fill(command, context);
-                let payload = payload.as_ref().map(|payload| payload.fill(command, context));
-                effect.replies.push(Command::new(command.direction().opposite(), &line, payload.as_deref())?);
+                let back = command.direction().opposite();
+                effect.replies.push(make(back, line, payload.as_ref(), command, context, length)?);
             }
             Action::Duplicate(copies) => effect.copies += copies - 1,
             Action::Drop => effect.is_dropped = true,
@@ -107,6 +109,24 @@ impl Action {
     }
 }
 
+/// Makes a new command about the one at hand.
+fn make(
+    direction: Direction,
+    line: &Template,
+    payload: Option<&Template>,
+    command: &Command,
+    context: &Context<'_>,
+    length: LengthPolicy,
+) -> Result<Command, ActionError> {
+    let line = line.fill(command, context);
+    let payload = payload.map(|payload| payload.fill(command, context));
+    let made = Command::new(direction, &line, payload.as_deref())?;
+    if length == LengthPolicy::Repair && payload.is_none() && !is_framed(&made) {
+        return Err(ActionError::PayloadMissing);
+    }
+    Ok(made)
+}
+
 fn set(
     command: &mut Command,
     part: &Part,
@@ -115,17 +135,35 @@ fn set(
     context: &Context<'_>,
 ) -> Result<(), ActionError> {
     match part {
-        Part::Index(index) => command.set_argument(*index, &argument::protect(value))?,
+        Part::Index(index) => set_argument(command, *index, &argument::protect(value), length)?,
         Part::Argument(name) => {
             let place = find(command, name, context)?;
             let value = [place.prefix.as_bytes(), &argument::protect(value)].concat();
-            command.set_argument(place.index, &value)?;
+            set_argument(command, place.index, &value, length)?;
         }
         Part::Header(name) => command.set_header(name, value, length)?,
         Part::Text => command.set_text(value, length)?,
         Part::Payload => command.set_payload(value, length)?,
     }
     Ok(())
+}
+
+/// Sets an argument, but not so that the receiver would look for the command's end elsewhere.
+fn set_argument(command: &mut Command, index: usize, value: &[u8], length: LengthPolicy) -> Result<(), ActionError> {
+    let before = command.clone();
+    command.set_argument(index, value)?;
+    if length == LengthPolicy::Repair && is_framed(&before) && !is_framed(command) {
+        *command = before;
+        return Err(ActionError::Length);
+    }
+    Ok(())
+}
+
+/// Whether line and payload belong together.
+fn is_framed(command: &Command) -> bool {
+    let limits = Limits { line: usize::MAX, payload: u32::MAX as usize };
+    let span = Codec::new(command.direction(), limits).finish(command.as_bytes());
+    span.is_some_and(|span| matches!(span, Span::Command(_)) && span.len() == command.as_bytes().len())
 }
 
 fn replace(
