@@ -468,6 +468,18 @@ pub fn check_any_edit(direction: Direction, stream: &[u8], index: usize, value: 
     }
 }
 
+/// Calls [`check_any_edit`] with what `input` holds: a byte with the direction in its lowest bit and the index above it,
+/// a byte for the length of the value, the value, the stream.
+///
+/// # Panics
+///
+/// As that does.
+pub fn check_any_edit_bytes(input: &[u8]) {
+    let Some((&[head, length], rest)) = input.split_first_chunk() else { return };
+    let (value, stream) = rest.split_at(usize::from(length).min(rest.len()));
+    check_any_edit(Direction::BOTH[usize::from(head & 1)], stream, usize::from(head >> 1), value);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -181,7 +181,7 @@ pub fn check_any_transcript(text: &[u8]) {
     let mut reader = Reader::new(text, Path::new("input"));
     let events: Vec<Event> = reader.by_ref().filter_map(Result::ok).collect();
     let _ = streams(&events);
-    let mut screen = crate::screen::Screen::new(crate::screen::Options::default());
+    let mut screen = crate::screen::Screen::new(crate::screen::Options { verbosity: 2, color: true });
     for event in &events {
         let _ = screen.draw(event);
     }
