@@ -346,6 +346,19 @@ pub fn check_any_stream(direction: Direction, stream: &[u8], pieces: &[usize]) {
     assert_eq!(&out[..], stream, "bytes were lost");
 }
 
+/// Calls [`check_any_stream`] with what `input` holds: a byte with the direction in its lowest bit and the number of
+/// pieces above it, a byte for the size of each piece, the stream.
+///
+/// # Panics
+///
+/// As that does.
+pub fn check_any_stream_bytes(input: &[u8]) {
+    let Some((&head, rest)) = input.split_first() else { return };
+    let (pieces, stream) = rest.split_at(usize::from(head >> 1).min(rest.len()));
+    let pieces: Vec<usize> = pieces.iter().map(|&piece| usize::from(piece)).collect();
+    check_any_stream(Direction::BOTH[usize::from(head & 1)], stream, &pieces);
+}
+
 /// Returns the frames of a stream that arrives in pieces, with adjacent opaque bytes joined.
 pub fn frames(direction: Direction, limits: Limits, stream: &[u8], pieces: &[usize]) -> Vec<Frame> {
     let mut codec = Codec::new(direction, limits);

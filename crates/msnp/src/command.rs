@@ -182,7 +182,10 @@ impl Command {
             Some(range) => self.replace_in_payload(range, value, length),
             None => {
                 let at = headers.end_of_lines();
-                let line = [name.as_bytes(), b": ", value, b"\r\n"].concat();
+                // a payload that was cut off may end within a header line
+                let is_cut = self.payload()[..at].last().is_some_and(|&byte| byte != b'\n');
+                let end = if is_cut { &b"\r\n"[..] } else { b"" };
+                let line = [end, name.as_bytes(), b": ", value, b"\r\n"].concat();
                 self.replace_in_payload(at..at, &line, length)
             }
         }
@@ -477,6 +480,18 @@ pub fn check_any_edit(direction: Direction, stream: &[u8], index: usize, value: 
     }
 }
 
+/// Calls [`check_any_edit`] with what `input` holds: a byte with the direction in its lowest bit and the index above it,
+/// a byte for the length of the value, the value, the stream.
+///
+/// # Panics
+///
+/// As that does.
+pub fn check_any_edit_bytes(input: &[u8]) {
+    let Some((&[head, length], rest)) = input.split_first_chunk() else { return };
+    let (value, stream) = rest.split_at(usize::from(length).min(rest.len()));
+    check_any_edit(Direction::BOTH[usize::from(head & 1)], stream, usize::from(head >> 1), value);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -524,6 +539,13 @@ mod tests {
         assert_eq!(text(&command), "MSG 4 N 10\r\nA: cc\r\n\r\nx");
         command.set_header("D", b"e", LengthPolicy::Repair).unwrap();
         assert_eq!(text(&command), "MSG 4 N 16\r\nA: cc\r\nD: e\r\n\r\nx");
+    }
+
+    #[test]
+    fn a_new_header_does_not_run_into_one_that_was_cut_off() {
+        let mut command = client("MSG 4 N 10\r\nA: b\r\nC: d");
+        command.set_header("E", b"f", LengthPolicy::Repair).unwrap();
+        assert_eq!(text(&command), "MSG 4 N 18\r\nA: b\r\nC: d\r\nE: f\r\n");
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 mod dialogue;
 
+use std::path::Path;
+
 use dialogue::{Connection, dialogues};
 use msnp::payload::chunk::Joiner;
 use msnp::payload::datagram::Datagram;
@@ -11,7 +13,8 @@ use msnp::types::Direction;
 use msnp::{Command, Frame, Limits, codec};
 
 fn each_direction(mut check: impl FnMut(&Connection, Direction, &[Vec<u8>])) {
-    for dialogue in dialogues() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/examples");
+    for dialogue in dialogues(&folder) {
         for connection in &dialogue.connections {
             for direction in Direction::BOTH {
                 check(connection, direction, &connection.messages(direction));

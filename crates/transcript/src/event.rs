@@ -361,6 +361,14 @@ pub enum EventError {
     /// A value that should be base64 is not.
     #[error("a value is not base64")]
     Base64,
+    /// More bytes are said to be masked than anybody recorded.
+    #[error("{length} masked bytes where at most {limit} may be left")]
+    Length {
+        /// How many an event speaks of.
+        length: u64,
+        /// How many there may still be.
+        limit: u64,
+    },
     /// Verb and arguments do not make a command.
     #[error("{0:?} is no command line")]
     Line(String),

@@ -102,7 +102,7 @@ impl Expression {
             let (line, column) = first.as_ref().map_or((1, 1), |error| error.pos);
             let at = offset(source, line, column);
             let message = first.map_or_else(|| "not an expression".to_owned(), |error| error.msg);
-            ExpressionError { message, range: at..source.len().min(at + 1).max(at), help: None }
+            ExpressionError { message, range: at..source.ceil_char_boundary(at + 1), help: None }
         })?;
         let bound = bound_variables(source);
         let references = program.references();

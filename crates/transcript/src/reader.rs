@@ -141,13 +141,14 @@ pub enum Side {
     Sent(Direction),
 }
 
-/// Rebuilds the byte streams of every connection. They are exact if nothing was masked.
+/// Rebuilds the byte streams of every connection. They are exact if nothing was masked; masked bytes are `*`.
 ///
 /// # Errors
 ///
-/// If an event does not describe a command.
+/// If an event does not describe a command, or more than 16 MiB were masked outside of commands.
 pub fn streams(events: &[Event]) -> Result<Streams, EventError> {
     let mut streams = Streams::new();
+    let mut room = MOST_MASKED;
     let mut add = |connection, side, bytes: &[u8]| {
         streams.entry((connection, side)).or_default().extend_from_slice(bytes);
     };
@@ -163,7 +164,11 @@ pub fn streams(events: &[Event]) -> Result<Streams, EventError> {
             Event::Opaque(event) => {
                 let bytes = match &event.payload {
                     Some(payload) => payload.bytes()?.into_owned(),
-                    None => vec![b'*'; usize::try_from(event.length).unwrap_or(0)],
+                    None => {
+                        let length = event.length;
+                        room = room.checked_sub(length).ok_or(EventError::Length { length, limit: room })?;
+                        vec![b'*'; length as usize]
+                    }
                 };
                 let direction = event.direction.into();
                 add(event.connection, Side::Received(direction), &bytes);
@@ -181,11 +186,14 @@ pub fn check_any_transcript(text: &[u8]) {
     let mut reader = Reader::new(text, Path::new("input"));
     let events: Vec<Event> = reader.by_ref().filter_map(Result::ok).collect();
     let _ = streams(&events);
-    let mut screen = crate::screen::Screen::new(crate::screen::Options::default());
+    let mut screen = crate::screen::Screen::new(crate::screen::Options { verbosity: 2, color: true });
     for event in &events {
         let _ = screen.draw(event);
     }
 }
+
+/// How many masked bytes outside of commands are filled in: a line of a hundred bytes may speak of any number.
+const MOST_MASKED: u64 = 16 << 20;
 
 #[cfg(test)]
 mod tests {
@@ -228,6 +236,23 @@ mod tests {
         assert_eq!(events.len(), 3);
         assert!(events[1].as_ref().unwrap_err().starts_with("t.jsonl:2: "));
         assert!(events[2].is_ok());
+    }
+
+    #[test]
+    fn a_length_that_nobody_recorded_takes_no_memory() {
+        let opaque = |length: u64| {
+            format!(
+                r#"{{"type":"opaque","seq":1,"time":"","session":"01jd","connection":2,"direction":"c2s","length":{length},"masked":["payload"]}}"#
+            )
+        };
+        let streams = |lengths: [u64; 2]| {
+            let text = lengths.map(|length| opaque(length) + "\n").concat();
+            streams(&read(&text).0.into_iter().map(Result::unwrap).collect::<Vec<Event>>())
+        };
+        let limit = MOST_MASKED;
+        assert_eq!(streams([0, u64::MAX]), Err(EventError::Length { length: u64::MAX, limit }));
+        assert_eq!(streams([3, limit]), Err(EventError::Length { length: limit, limit: limit - 3 }));
+        assert_eq!(streams([1, 2]).unwrap()[&(2, Side::Sent(Direction::ClientToServer))], b"***");
     }
 
     #[test]

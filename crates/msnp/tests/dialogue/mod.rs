@@ -19,8 +19,7 @@ impl Connection {
     }
 }
 
-pub(crate) fn dialogues() -> Vec<Dialogue> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/examples");
+pub(crate) fn dialogues(folder: &Path) -> Vec<Dialogue> {
     let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.retain(|file| file.extension().is_some_and(|extension| extension == "txt"));
     files.sort();

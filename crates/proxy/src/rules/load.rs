@@ -373,11 +373,40 @@ fn many<'v, 'i>(value: &'v Value<'i>) -> Vec<&'v Value<'i>> {
 fn regex_problem(error: &regex::Error, pattern: &str) -> (String, std::ops::Range<usize>) {
     let text = error.to_string();
     let message = text.lines().last().unwrap_or(&text).trim_start_matches("error: ").to_owned();
-    let caret = text.lines().find(|line| line.trim_start().starts_with('^'));
-    let range = caret.and_then(|line| {
+    // title, pattern, carets, message; a pattern of several lines is shown in another way
+    let carets = text.lines().nth(2).filter(|_| !pattern.contains('\n'));
+    let range = carets.and_then(|line| {
         let start = line.find('^')?.checked_sub(4)?;
-        let length = line.trim().len();
-        (start + length <= pattern.len()).then_some(start..start + length)
+        // columns are characters
+        let byte = |column| pattern.char_indices().map(|(at, _)| at).chain([pattern.len()]).nth(column);
+        Some(byte(start)?..byte(start + line.trim().len())?)
     });
     (message, range.unwrap_or(0..pattern.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::render;
+
+    fn bad_part(rule: &str) -> String {
+        let problems = parse(Path::new("rules.toml"), &format!("[[rule]]\ntag = \"x\"\n{rule}\n")).unwrap_err();
+        let [problem] = &problems[..] else { panic!("{problems:?}") };
+        let _ = render(problem, false);
+        problem.source[problem.place.clone().unwrap()].to_owned()
+    }
+
+    #[test]
+    fn a_bad_pattern_is_shown_where_it_is_bad_in_any_language() {
+        let bad_regex = |pattern| bad_part(&format!("replace = {{ in = 'text', regex = '{pattern}', with = '' }}"));
+        assert_eq!(bad_regex("Grüße("), "(");
+        assert_eq!(bad_regex("^ü[ß"), "[");
+        assert_eq!(bad_regex("a{1000}{1000}{1000}"), "a{1000}{1000}{1000}");
+    }
+
+    #[test]
+    fn a_bad_condition_is_shown_in_whole_characters() {
+        assert_eq!(bad_part("when = 'verb == ü'"), "ü");
+        assert_eq!(bad_part("when = 'vreb == \"ü\"'"), "vreb");
+    }
 }

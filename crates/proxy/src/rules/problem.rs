@@ -23,10 +23,10 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// Returns a problem at a place of a file.
+    /// Returns a problem at a place of a file, widened to whole characters.
     pub fn at(file: &Path, source: &str, place: Range<usize>, message: impl Into<String>) -> Problem {
-        let end = place.end.min(source.len());
-        let place = place.start.min(end)..end;
+        let end = source.ceil_char_boundary(place.end);
+        let place = source.floor_char_boundary(place.start.min(end))..end;
         Problem { file: file.into(), message: message.into(), help: None, place: Some(place), source: source.into() }
     }
 

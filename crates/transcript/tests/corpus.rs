@@ -1,0 +1,16 @@
+//! The inputs of the fuzz target, without a fuzzer.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::path::Path;
+
+#[test]
+fn any_transcript_can_be_read_and_drawn() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/transcript");
+    let mut count = 0;
+    for entry in fs::read_dir(folder).unwrap() {
+        msnp_transcript::reader::check_any_transcript(&fs::read(entry.unwrap().path()).unwrap());
+        count += 1;
+    }
+    assert!(count > 0, "the corpus is empty");
+}
