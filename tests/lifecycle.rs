@@ -90,7 +90,7 @@ fn a_shutdown_does_not_wait_for_a_server_that_does_not_answer() {
     let proxy = Setup::before(full.address).loud().set("limits.connect_timeout=1h").start();
     let mut client = proxy.client();
     client.sends("VER 1 MSNP8\r\n");
-    proxy.says("connection=1");
+    proxy.shows("#1 --- connected: ");
     let start = Instant::now();
     let ended = proxy.stop();
     assert!(start.elapsed() < Duration::from_secs(4), "not before the grace was over");

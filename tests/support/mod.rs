@@ -212,6 +212,11 @@ impl Proxy {
         self.log.wait(text, |log| log.contains(text));
     }
 
+    /// Waits until the screen shows something.
+    pub(crate) fn shows(&self, text: &str) {
+        self.out.wait(text, |out| out.contains(text));
+    }
+
     /// Waits until the transcripts hold something, and returns them.
     pub(crate) fn records(&self, what: &str, holds: impl Fn(&[Transcript]) -> bool) -> Vec<Transcript> {
         let deadline = Instant::now() + PATIENCE;

@@ -88,7 +88,7 @@ async fn serve(engine: Arc<Shared>, connection: Arc<Connection>, socket: TcpStre
         Ok(upstream) => upstream,
         Err(problem) => return refuse(&mut relay, &problem),
     };
-    info!(connection = number, client = %connection.client, server = %upstream, "connected");
+    debug!(connection = number, client = %connection.client, server = %upstream, "connecting");
     let server = tokio::select! {
         // boxed, so that the idle task does not carry the room for it
         connected = Box::pin(connect(&engine, &upstream)) => {
@@ -301,9 +301,11 @@ fn close(relay: &mut Relay, by: &'static str, reason: Option<String>) {
     let bytes = [relay.lanes[0].received, relay.lanes[1].received];
     let scope = Scope { server: relay.facts.server, version: relay.facts.version };
     relay.reporter.decide(&relay.facts, &engine, &connection);
+    let number = connection.number;
     match &reason {
-        Some(reason) => info!(connection = connection.number, by, reason, "closed"),
-        None => info!(connection = connection.number, by, "closed"),
+        Some(reason) if by == "server" => warn!(connection = number, reason, "the server is gone"),
+        Some(reason) => info!(connection = number, by, reason, "closed"),
+        None => debug!(connection = number, by, "closed"),
     }
     relay.reporter.tell(Event::Closed { by, reason, bytes }, SystemTime::now(), scope, &engine, &connection);
 }
