@@ -247,11 +247,12 @@ fn item(word: &str, optional: bool) -> Item {
         let kind = Kind::Literal(vec![word.into()]);
         return Item { name: None, word: word.into(), prefix: String::new(), kind, optional, repeats };
     }
-    if let Some((key, value)) = word.split_once('=') {
+    // what stands in brackets inside a word is a part that its value may have
+    let base = word.split('[').next().unwrap_or(word);
+    if let Some((key, value)) = base.split_once('=') {
         let name = if value == "x" { key } else { value };
         return any(name, &format!("{key}="), Kind::Any);
     }
-    let base = word.split('[').next().unwrap_or(word);
     match base {
         "network_id:email" => any("email", "", Kind::Address),
         "email" => any("email", "", Kind::Address),
@@ -295,6 +296,8 @@ mod tests {
             named(ServerToClient, "ADG 12 New%20Group 9d1f 0", scope),
             [Some("trid"), Some("group_name"), Some("group_id_or_guid"), None]
         );
+        let names = named(ServerToClient, "FLN 1:bob@example.com;via=9:guid@live.com 0:0", scope);
+        assert_eq!(names, ["email", "capabilities"].map(Some));
         assert_eq!(named(ServerToClient, "911 3", scope), [Some("trid")]);
         assert!(named(ClientToServer, "ZZZ 1 2", scope).is_empty());
     }
