@@ -262,7 +262,7 @@ impl Relay {
         let lane = direction.index();
         let time = SystemTime::now();
         let mut work = Work::new(self.lanes[lane].streamed, self.engine.observers.is_empty());
-        let mut scratch = None;
+        let mut scratch = Scratch::default();
         let mut at = 0;
         while let Some(span) = self.next_span(direction, &data[at..]) {
             let frame = at..at + span.len();
@@ -284,7 +284,7 @@ impl Relay {
                         None => work.span(frame, span),
                         Some(consulted) => {
                             let before = data.get(work.forwarded..frame.start).unwrap_or_default();
-                            self.carry_out(direction, consulted, scratch.as_ref(), &mut work, before);
+                            self.carry_out(direction, consulted, scratch.command.as_ref(), &mut work, before);
                             work.forwarded = at;
                         }
                     }
@@ -356,14 +356,15 @@ impl Relay {
         bytes: &[u8],
         span: CommandSpan,
         time: SystemTime,
-        scratch: &mut Option<Command>,
+        scratch: &mut Scratch,
     ) -> Option<Consulted> {
-        let command = match scratch {
+        let Scratch { command, names } = scratch;
+        let command = match command {
             Some(command) => {
                 command.reload(direction, bytes, span);
                 command
             }
-            None => scratch.insert(Command::from_span(direction, bytes, span)),
+            None => command.insert(Command::from_span(direction, bytes, span)),
         };
         if OWN.holds(direction, span.slot) {
             self.learn(command);
@@ -382,6 +383,7 @@ impl Relay {
         let mut context = Context {
             session: self.reporter.session(),
             offered: &self.offered,
+            by: std::mem::take(names),
             ..Context::new(
                 &self.connection,
                 Scope { server: self.facts.server, version: self.facts.version },
@@ -390,11 +392,18 @@ impl Relay {
             )
         };
         let outcome = self.engine.hooks.consult(&self.interests, command, &mut context);
-        if outcome.is_none() && context.tags.is_empty() && command.as_bytes() == bytes {
+        let (mut by, tags) = (context.by, context.tags);
+        let nobody_listens = self.engine.observers.is_empty();
+        let is_untouched = outcome.is_none() && tags.is_empty() && command.as_bytes() == bytes;
+        if is_untouched || (outcome.is_none() && nobody_listens) {
+            // nobody asks who it was: the memory serves for the next command
+            by.clear();
+            *names = std::mem::take(&mut by);
+        }
+        if is_untouched {
             return None;
         }
-        let (by, tags) = (context.by, context.tags);
-        let received = (!self.engine.observers.is_empty()).then(|| Command::from_span(direction, bytes, span));
+        let received = (!nobody_listens).then(|| Command::from_span(direction, bytes, span));
         Some(Consulted { outcome, received, by, tags })
     }
 
@@ -599,6 +608,13 @@ impl Relay {
 
 /// Most bytes that are still taken from one socket during a shutdown.
 const MOST_DRAINED: usize = 4 << 20;
+
+/// Memory that the commands of one read share.
+#[derive(Default)]
+struct Scratch {
+    command: Option<Command>,
+    names: Vec<Arc<str>>,
+}
 
 /// What the hooks made of one command.
 struct Consulted {

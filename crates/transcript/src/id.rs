@@ -1,5 +1,6 @@
 //! Ids of sessions and times of events.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::time::SystemTime;
 
@@ -18,6 +19,11 @@ pub fn session_id(time: SystemTime) -> String {
     String::from_utf8_lossy(&text).into_owned()
 }
 
+thread_local! {
+    /// The second formatted last on this thread.
+    static SECOND: RefCell<(u64, String)> = const { RefCell::new((0, String::new())) };
+}
+
 /// A time as transcripts have it: RFC 3339, UTC, microseconds. Formatted once for a batch of events.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Stamp(String);
@@ -25,8 +31,25 @@ pub struct Stamp(String);
 impl Stamp {
     /// Formats a time.
     pub fn of(time: SystemTime) -> Stamp {
-        let time = Timestamp::try_from(time).unwrap_or(Timestamp::UNIX_EPOCH);
-        Stamp(format!("{time:.6}"))
+        let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let mut text = String::with_capacity(27);
+        // the second changes seldom: only its fraction is formatted anew
+        SECOND.with_borrow_mut(|(second, known)| {
+            if *second != since.as_secs() || known.is_empty() {
+                *second = since.as_secs();
+                let whole = i64::try_from(*second).ok().and_then(|second| Timestamp::from_second(second).ok());
+                *known = format!("{:.0}", whole.unwrap_or(Timestamp::UNIX_EPOCH));
+            }
+            text.push_str(known.trim_end_matches('Z'));
+        });
+        text.push('.');
+        let mut scale = 100_000;
+        while scale > 0 {
+            text.push((b'0' + (since.subsec_micros() / scale % 10) as u8) as char);
+            scale /= 10;
+        }
+        text.push('Z');
+        Stamp(text)
     }
 
     /// Returns the text.
@@ -62,5 +85,7 @@ mod tests {
     fn times_have_microseconds() {
         let time = SystemTime::UNIX_EPOCH + Duration::from_micros(1_795_348_801_234_567);
         assert_eq!(Stamp::of(time).as_str(), "2026-11-22T12:00:01.234567Z");
+        assert_eq!(Stamp::of(time + Duration::from_micros(1_765_434)).as_str(), "2026-11-22T12:00:03.000001Z");
+        assert_eq!(Stamp::of(SystemTime::UNIX_EPOCH).as_str(), "1970-01-01T00:00:00.000000Z");
     }
 }

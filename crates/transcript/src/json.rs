@@ -1,6 +1,5 @@
 //! Writes command events by hand: the same lines as serde would, several times faster.
 
-use std::io::Write;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 use std::sync::LazyLock;
 
@@ -47,13 +46,15 @@ impl Batch {
         scope: Scope,
         keep_secrets: bool,
     ) -> Batch {
-        let mut middle = Vec::with_capacity(160);
-        let server = scope.server.map(|kind| format!("\"server\":\"{kind}\",")).unwrap_or_default();
-        // writing to a vector cannot fail
-        let _ = write!(
-            middle,
-            ",\"time\":\"{stamp}\",\"session\":\"{session}\",\"connection\":{connection},{server}\"direction\":\"{direction}\",\"verb\":\""
-        );
+        let mut middle = Vec::with_capacity(176);
+        for part in [",\"time\":\"", stamp.as_str(), "\",\"session\":\"", session, "\",\"connection\":"] {
+            middle.extend_from_slice(part.as_bytes());
+        }
+        number(&mut middle, connection);
+        let server = scope.server.map_or(["", "", ""], |kind| [",\"server\":\"", kind.as_str(), "\""]);
+        for part in server.into_iter().chain([",\"direction\":\"", direction.as_str(), "\",\"verb\":\""]) {
+            middle.extend_from_slice(part.as_bytes());
+        }
         Batch { direction, scope, keep_secrets, middle }
     }
 

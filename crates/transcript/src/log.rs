@@ -1,7 +1,7 @@
 //! Writes transcripts to disk, one file a session.
 //!
 //! A [`SessionLog`] collects whole lines in memory and numbers them; one thread empties it into the file: it takes what
-//! gathered in a moment (two milliseconds), writes it with one call, and looks again. So every event is on disk as soon as
+//! gathered in a moment (ten milliseconds), writes it with one call, and looks again. So every event is on disk as soon as
 //! the writer has caught up, and a process that is killed leaves whole lines and at most one torn last one.
 //!
 //! Writing never stops the relay. What cannot be written is counted and said once, and noted in the transcript when
@@ -28,10 +28,13 @@ use crate::id::Stamp;
 pub const MUCH_BACKLOG: usize = 16 << 20;
 /// Bytes waiting for the writer beyond which events are dropped and counted.
 pub const MOST_BACKLOG: usize = 64 << 20;
-/// How long lines gather before they are written.
-const GATHERING: Duration = Duration::from_millis(2);
+/// How long lines gather before they are written, in steps of one.
+const GATHERING: u32 = 10;
+const STEP: Duration = Duration::from_millis(1);
+/// Bytes that are written without waiting for more.
+const MANY: usize = 512 << 10;
 /// How many files stay open; idle sessions cost no descriptor.
-const MOST_OPEN_FILES: usize = 64;
+const MOST_OPEN_FILES: usize = 256;
 /// Buffers kept for reuse.
 const MOST_SPARE_BUFFERS: usize = 8;
 
@@ -284,7 +287,7 @@ impl Writer {
             let Ok(first) = inbox.recv() else { break };
             is_over = matches!(first, Work::Finish);
             if !is_over {
-                std::thread::sleep(GATHERING);
+                gather(shared);
             }
             for work in std::iter::once(first).chain(inbox.try_iter()) {
                 match work {
@@ -362,7 +365,11 @@ impl Writer {
                 self.files.pop_front();
             }
             let open = || OpenOptions::new().append(true).create(true).mode(0o600).open(path);
-            let file = open().or_else(|_| create_folder(&self.folder).and_then(|()| open()))?;
+            let file = open().or_else(|_| {
+                // out of descriptors, or the folder is gone
+                self.files.clear();
+                create_folder(&self.folder).and_then(|()| open())
+            })?;
             self.files.push_back((path.to_owned(), file));
         }
         self.files.back_mut().map(|(_, file)| file).ok_or_else(|| io::ErrorKind::NotFound.into())
@@ -384,6 +391,16 @@ impl Writer {
                 spare.push(buffer);
             }
         }
+    }
+}
+
+/// Waits a moment for more to write, unless there is much already.
+fn gather(shared: &Shared) {
+    for _ in 0..GATHERING {
+        if shared.backlog.load(Ordering::Relaxed) >= MANY {
+            break;
+        }
+        std::thread::sleep(STEP);
     }
 }
 

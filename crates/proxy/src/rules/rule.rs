@@ -125,6 +125,9 @@ impl Rule {
 
     /// Counts a match, and tells whether it is one of those that the rule is for.
     fn is_its_turn(&self) -> bool {
+        if self.first.is_none() && self.every.is_none() && self.probability.is_none() {
+            return true;
+        }
         let number = self.matches.fetch_add(1, Ordering::Relaxed) + 1;
         self.first.is_none_or(|first| number <= first)
             && self.every.is_none_or(|every| number % every == 0)
