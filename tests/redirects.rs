@@ -421,3 +421,20 @@ fn a_blank_line_does_not_hide_the_cookie_behind_it() {
     board.accept().sees("\r\n\r\nUSR 1 alice@example.com 1.1\r\n");
     assert!(proxy.stop().transcript().outline().contains("#2 follows #1 by cookie"));
 }
+
+#[test]
+fn a_redirect_to_the_proxy_itself_does_not_go_round_in_circles() {
+    let dispatch = Server::start();
+    let proxy = Setup::before(dispatch.address).start();
+    let here = proxy.address();
+    let mut client = proxy.client();
+    let mut server = log_in(&mut client, &dispatch, "alice@example.com");
+    server.sends(format!("XFR 3 SB {here} CKI 1.1\r\n"));
+    client.sees(format!("XFR 3 SB {here} CKI 1.1\r\n"));
+    let mut caller = proxy.client();
+    caller.sends("USR 1 alice@example.com 1.1\r\n");
+    caller.sees_end();
+    let outline = proxy.stop().transcript().outline();
+    let end = format!("#2 closed by proxy: cannot connect to {here}: {here} is the proxy itself\nover after 2");
+    assert!(outline.ends_with(&end), "{outline}");
+}

@@ -40,7 +40,7 @@ fn print<R: BufRead>(
 ) -> Result<bool> {
     let mut screen = Screen::new(output::options(arguments.view.verbose));
     let mut is_sound = true;
-    while let Some(event) = events.next() {
+    for event in events.by_ref() {
         let event = match event {
             Ok(event) => event,
             Err(error) => {

@@ -227,12 +227,11 @@ impl Facts {
                 let chosen = command.arguments().skip(1).find_map(Version::from_token);
                 self.version = chosen.or(self.version);
             }
-            (_, b"XFR", Direction::ServerToClient) => {
+            (_, b"XFR", Direction::ServerToClient)
                 if matches!(Redirect::of(command), Some(Redirect { kind: RedirectKind::Notification { .. }, .. }))
-                    && !self.is_logged_in(command)
-                {
-                    self.server = Some(ServerKind::Dispatch);
-                }
+                    && !self.is_logged_in(command) =>
+            {
+                self.server = Some(ServerKind::Dispatch);
             }
             (_, b"CVR", Direction::ClientToServer) => self.identify(command.argument(8)),
             (_, b"USR", Direction::ClientToServer) if command.argument(2) == Some(b"I") => {

@@ -90,12 +90,15 @@ pub(crate) struct Shared {
     pub(crate) routes: Arc<Routes>,
     pub(crate) outgoing: Outgoing,
     listeners: Mutex<Vec<SocketAddr>>,
-    connections: Mutex<HashMap<u64, (Arc<Connection>, Option<AbortHandle>)>>,
+    connections: Mutex<Registry>,
     next: AtomicU64,
     permits: Arc<Semaphore>,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
+
+/// The connections of this moment by number, each with the handle that aborts its task.
+type Registry = HashMap<u64, (Arc<Connection>, Option<AbortHandle>)>;
 
 impl Engine {
     /// Returns a builder for an engine with this target. It listens on `127.0.0.1:1863` unless told otherwise.
@@ -302,7 +305,7 @@ impl Shared {
         })
     }
 
-    fn registry(&self) -> MutexGuard<'_, HashMap<u64, (Arc<Connection>, Option<AbortHandle>)>> {
+    fn registry(&self) -> MutexGuard<'_, Registry> {
         lock(&self.connections)
     }
 }

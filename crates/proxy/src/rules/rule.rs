@@ -130,7 +130,7 @@ impl Rule {
         }
         let number = self.matches.fetch_add(1, Ordering::Relaxed) + 1;
         self.first.is_none_or(|first| number <= first)
-            && self.every.is_none_or(|every| number % every == 0)
+            && self.every.is_none_or(|every| number.is_multiple_of(every))
             && self.probability.is_none_or(|probability| fastrand::f64() < probability)
     }
 }
