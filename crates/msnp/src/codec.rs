@@ -271,20 +271,17 @@ fn starts_with_command(bytes: &[u8], direction: Direction) -> Option<bool> {
 #[inline]
 fn length_token(line: &[u8], fewest: usize) -> Option<u64> {
     let end = line.iter().rposition(|&byte| byte != b' ')? + 1;
-    let mut value = 0u64;
-    let mut scale = 1u64;
-    let mut start = end;
-    while start > 0 {
-        let byte = line[start - 1];
-        if byte == b' ' {
-            break;
-        }
-        if !byte.is_ascii_digit() || end - start >= 10 {
+    let start = line[..end].iter().rposition(|&byte| byte == b' ').map_or(0, |space| space + 1);
+    let token = &line[start..end];
+    if token.len() > 10 {
+        return None;
+    }
+    let mut value = 0;
+    for &byte in token {
+        if !byte.is_ascii_digit() {
             return None;
         }
-        value += u64::from(byte - b'0') * scale;
-        scale *= 10;
-        start -= 1;
+        value = value * 10 + u64::from(byte - b'0');
     }
     // the verb is three bytes: an argument starts behind it
     let before = line.get(3..start)?;
