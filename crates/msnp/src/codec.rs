@@ -179,24 +179,24 @@ impl Codec {
         let verb = Verb::of_line(line).filter(|_| end < self.limits.line);
         let Some(verb) = verb else { return self.opaque(buffer) };
         let (rule, fewest) = table::payload_rule(verb, self.direction);
-        let mut span = CommandSpan { line: line.len() as u32, eol, slot: Slot::of(verb), len: (end + 1) as u32 };
+        let slot = Slot::of(verb);
+        let after = (end + 1) as u32;
+        // made in one go, not changed: parts written one by one stall whoever reads the whole
+        let span = |payload| CommandSpan { line: line.len() as u32, eol, slot, len: after + payload };
         let length = match rule {
-            PayloadRule::NoPayload => return Some(self.whole(span)),
+            PayloadRule::NoPayload => return Some(self.whole(span(0))),
             _ => length_token(line, fewest),
         };
-        let most = (self.limits.payload as u64).min(u64::from(u32::MAX - span.len));
+        let most = (self.limits.payload as u64).min(u64::from(u32::MAX - after));
         let too_long = length.is_some_and(|length| length > most);
         match (rule, length) {
             (PayloadRule::Lookahead, Some(length)) if length > 0 && !too_long => {
-                self.undecided(buffer, span, length as u32)
+                self.undecided(buffer, span(0), length as u32)
             }
             (PayloadRule::Last, None) => self.opaque(buffer),
-            (PayloadRule::Lookahead, _) | (_, None) => Some(self.whole(span)),
+            (PayloadRule::Lookahead, _) | (_, None) => Some(self.whole(span(0))),
             _ if too_long => self.opaque(buffer),
-            (_, Some(length)) => {
-                span.len += length as u32;
-                self.payload(buffer, span)
-            }
+            (_, Some(length)) => self.payload(buffer, span(length as u32)),
         }
     }
 
