@@ -262,6 +262,18 @@ fn plain(text: &[u8]) -> usize {
         }
         clean += BLOCK;
     }
+    const ONES: u64 = u64::MAX / 255;
+    for word in text[clean..].as_chunks::<8>().0 {
+        let word = u64::from_le_bytes(*word);
+        // the lowest byte that is less has the lowest high bit; those above it may be wrong
+        let less = |word: u64, than: u64| word.wrapping_sub(ONES * than) & !word & (ONES << 7);
+        let equal = |byte: u8| less(word ^ (ONES * u64::from(byte)), 1);
+        let special = less(word, 0x20) | equal(b'"') | equal(b'\\');
+        if special != 0 {
+            return clean + special.trailing_zeros() as usize / 8;
+        }
+        clean += 8;
+    }
     clean + text[clean..].iter().position(|&byte| is_special(byte)).unwrap_or(text.len() - clean)
 }
 
