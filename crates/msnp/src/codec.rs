@@ -161,7 +161,7 @@ impl Codec {
 
     #[inline]
     fn line(&mut self, buffer: &[u8], scanned: usize) -> Option<Span> {
-        let Some(end) = memchr::memchr(b'\n', buffer.get(scanned..)?).map(|at| scanned + at) else {
+        let Some(end) = line_end(buffer.get(scanned..)?).map(|at| scanned + at) else {
             if buffer.len() >= self.limits.line || !may_become_line(buffer) {
                 return self.opaque(buffer);
             }
@@ -179,24 +179,24 @@ impl Codec {
         let verb = Verb::of_line(line).filter(|_| end < self.limits.line);
         let Some(verb) = verb else { return self.opaque(buffer) };
         let (rule, fewest) = table::payload_rule(verb, self.direction);
-        let mut span = CommandSpan { line: line.len() as u32, eol, slot: Slot::of(verb), len: (end + 1) as u32 };
+        let slot = Slot::of(verb);
+        let after = (end + 1) as u32;
+        // made in one go, not changed: parts written one by one stall whoever reads the whole
+        let span = |payload| CommandSpan { line: line.len() as u32, eol, slot, len: after + payload };
         let length = match rule {
-            PayloadRule::NoPayload => return Some(self.whole(span)),
+            PayloadRule::NoPayload => return Some(self.whole(span(0))),
             _ => length_token(line, fewest),
         };
-        let most = (self.limits.payload as u64).min(u64::from(u32::MAX - span.len));
+        let most = (self.limits.payload as u64).min(u64::from(u32::MAX - after));
         let too_long = length.is_some_and(|length| length > most);
         match (rule, length) {
             (PayloadRule::Lookahead, Some(length)) if length > 0 && !too_long => {
-                self.undecided(buffer, span, length as u32)
+                self.undecided(buffer, span(0), length as u32)
             }
             (PayloadRule::Last, None) => self.opaque(buffer),
-            (PayloadRule::Lookahead, _) | (_, None) => Some(self.whole(span)),
+            (PayloadRule::Lookahead, _) | (_, None) => Some(self.whole(span(0))),
             _ if too_long => self.opaque(buffer),
-            (_, Some(length)) => {
-                span.len += length as u32;
-                self.payload(buffer, span)
-            }
+            (_, Some(length)) => self.payload(buffer, span(length as u32)),
         }
     }
 
@@ -246,6 +246,22 @@ impl Codec {
     }
 }
 
+/// Returns where the first LF is. Most lines are short: for those, eight bytes at a time cost less than to set up a
+/// search.
+#[inline]
+fn line_end(bytes: &[u8]) -> Option<usize> {
+    const ONES: u64 = u64::MAX / 255;
+    for (index, word) in bytes.as_chunks::<8>().0.iter().take(4).enumerate() {
+        let differs = u64::from_le_bytes(*word) ^ (ONES * u64::from(b'\n'));
+        // the lowest byte that is zero has the lowest high bit; those above it may be wrong
+        let equal = differs.wrapping_sub(ONES) & !differs & (ONES << 7);
+        if equal != 0 {
+            return Some(index * 8 + equal.trailing_zeros() as usize / 8);
+        }
+    }
+    memchr::memchr(b'\n', bytes)
+}
+
 /// Whether a line that starts so can still become a command or a blank line.
 fn may_become_line(start: &[u8]) -> bool {
     match start {
@@ -271,20 +287,17 @@ fn starts_with_command(bytes: &[u8], direction: Direction) -> Option<bool> {
 #[inline]
 fn length_token(line: &[u8], fewest: usize) -> Option<u64> {
     let end = line.iter().rposition(|&byte| byte != b' ')? + 1;
-    let mut value = 0u64;
-    let mut scale = 1u64;
-    let mut start = end;
-    while start > 0 {
-        let byte = line[start - 1];
-        if byte == b' ' {
-            break;
-        }
-        if !byte.is_ascii_digit() || end - start >= 10 {
+    let start = line[..end].iter().rposition(|&byte| byte == b' ').map_or(0, |space| space + 1);
+    let token = &line[start..end];
+    if token.len() > 10 {
+        return None;
+    }
+    let mut value = 0;
+    for &byte in token {
+        if !byte.is_ascii_digit() {
             return None;
         }
-        value += u64::from(byte - b'0') * scale;
-        scale *= 10;
-        start -= 1;
+        value = value * 10 + u64::from(byte - b'0');
     }
     // the verb is three bytes: an argument starts behind it
     let before = line.get(3..start)?;

@@ -172,7 +172,8 @@ const ID_DEPENDS: u8 = 3;
 /// What framing needs to know of one verb, for both directions.
 #[derive(Clone, Copy)]
 struct Entry {
-    verb: [u8; 3],
+    /// The verb as a [`key`].
+    key: u32,
     slot: u8,
     rules: [PayloadRule; 2],
     fewest: [u8; 2],
@@ -181,10 +182,10 @@ struct Entry {
 
 const BUCKETS: usize = 512;
 const EMPTY: Entry =
-    Entry { verb: [0; 3], slot: UNKNOWN_SLOT, rules: [Lookahead; 2], fewest: [2; 2], ids: [ID_ALWAYS, ID_NEVER] };
+    Entry { key: 0, slot: UNKNOWN_SLOT, rules: [Lookahead; 2], fewest: [2; 2], ids: [ID_ALWAYS, ID_NEVER] };
 /// Errors carry an id and a payload only after it.
 static ERROR: Entry =
-    Entry { verb: *b"NNN", slot: ERROR_SLOT, rules: [Lookahead, IfNumeric], fewest: [2; 2], ids: [ID_ALWAYS; 2] };
+    Entry { key: key(b"NNN"), slot: ERROR_SLOT, rules: [Lookahead, IfNumeric], fewest: [2; 2], ids: [ID_ALWAYS; 2] };
 
 /// The rows again, hashed by verb at compile time, so that framing costs one look-up.
 static INDEX: [Entry; BUCKETS] = index();
@@ -194,10 +195,11 @@ const fn entry(verb: Verb) -> &'static Entry {
     if verb.is_error() {
         return &ERROR;
     }
-    let mut bucket = hash(verb.as_bytes());
+    let key = key(verb.as_bytes());
+    let mut bucket = hash(key);
     loop {
         let entry = &INDEX[bucket];
-        if same(&entry.verb, verb.as_bytes()) || entry.slot == UNKNOWN_SLOT {
+        if entry.key == key || entry.slot == UNKNOWN_SLOT {
             return entry;
         }
         bucket = (bucket + 1) % BUCKETS;
@@ -205,8 +207,12 @@ const fn entry(verb: Verb) -> &'static Entry {
 }
 
 #[inline]
-const fn hash(verb: &[u8; 3]) -> usize {
-    let key = (verb[0] as u32) << 16 | (verb[1] as u32) << 8 | verb[2] as u32;
+const fn key(verb: &[u8; 3]) -> u32 {
+    (verb[0] as u32) << 16 | (verb[1] as u32) << 8 | verb[2] as u32
+}
+
+#[inline]
+const fn hash(key: u32) -> usize {
     (key.wrapping_mul(0x9e37_79b1) >> 23) as usize
 }
 
@@ -221,14 +227,14 @@ const fn index() -> [Entry; BUCKETS] {
         if name.len() != 3 || (name[0] == b'N' && name[1] == b'N' && name[2] == b'N') {
             continue;
         }
-        let verb = [name[0], name[1], name[2]];
-        let mut bucket = hash(&verb);
-        while entries[bucket].slot != UNKNOWN_SLOT && !same(&entries[bucket].verb, &verb) {
+        let key = key(&[name[0], name[1], name[2]]);
+        let mut bucket = hash(key);
+        while entries[bucket].slot != UNKNOWN_SLOT && entries[bucket].key != key {
             bucket = (bucket + 1) % BUCKETS;
         }
         let entry = &mut entries[bucket];
         if entry.slot == UNKNOWN_SLOT {
-            entry.verb = verb;
+            entry.key = key;
             entry.slot = next_slot;
             entry.ids = [0; 2];
             next_slot += 1;
@@ -248,10 +254,6 @@ const fn index() -> [Entry; BUCKETS] {
         };
     }
     entries
-}
-
-const fn same(a: &[u8; 3], b: &[u8; 3]) -> bool {
-    a[0] == b[0] && a[1] == b[1] && a[2] == b[2]
 }
 
 const OPEN: u8 = u8::MAX;

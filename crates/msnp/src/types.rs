@@ -18,9 +18,13 @@ impl Verb {
 
     /// Returns a verb of these three bytes, if they can be one.
     pub const fn new(bytes: [u8; 3]) -> Option<Verb> {
-        let letters = bytes[0].is_ascii_uppercase() && bytes[1].is_ascii_uppercase() && bytes[2].is_ascii_uppercase();
-        let digits = bytes[0].is_ascii_digit() && bytes[1].is_ascii_digit() && bytes[2].is_ascii_digit();
-        if letters || digits { Some(Verb(bytes)) } else { None }
+        let [a, b, c] = bytes;
+        let is_verb = if a.is_ascii_digit() {
+            b.is_ascii_digit() && c.is_ascii_digit()
+        } else {
+            a.is_ascii_uppercase() && b.is_ascii_uppercase() && c.is_ascii_uppercase()
+        };
+        if is_verb { Some(Verb(bytes)) } else { None }
     }
 
     /// Returns the error code, if the verb is one (`911`).

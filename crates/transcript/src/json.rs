@@ -235,6 +235,12 @@ fn string(out: &mut Vec<u8>, mut text: &[u8]) {
     loop {
         let (clean, rest) = text.split_at(plain(text));
         out.extend_from_slice(clean);
+        // the usual line end, at once
+        if let Some(rest) = rest.strip_prefix(b"\r\n") {
+            out.extend_from_slice(b"\\r\\n");
+            text = rest;
+            continue;
+        }
         let Some((&byte, rest)) = rest.split_first() else { break };
         escape(out, byte);
         text = rest;

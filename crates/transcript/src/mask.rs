@@ -115,7 +115,9 @@ impl Found {
     /// MSNSLP lies between binary headers and may be split over packets, so its lines are looked for everywhere.
     fn connection_secrets(&mut self, command: &Command) {
         let mut at = 0;
-        for line in command.payload().split_inclusive(|&byte| byte == b'\n') {
+        let payload = command.payload();
+        for end in memchr::memchr_iter(b'\n', payload).map(|end| end + 1).chain([payload.len()]) {
+            let line = &payload[at..end];
             for name in ["Nonce", "Hashed-Nonce", "NetID", "Conn-ID", "ConnID"] {
                 let is_name = line.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name.as_bytes()));
                 if is_name && line.get(name.len()) == Some(&b':') {
@@ -124,7 +126,7 @@ impl Found {
                     self.in_payload(command, start..start + value.trim_ascii().len(), format!("payload.{name}"));
                 }
             }
-            at += line.len();
+            at = end;
         }
     }
 
