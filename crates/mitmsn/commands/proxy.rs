@@ -30,7 +30,10 @@ pub(super) fn run(arguments: &Proxy) -> Result<ExitCode> {
         debug!(%error, "cannot raise the limit of open files");
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start")?;
-    runtime.block_on(serve(arguments, &config, target, filter, rules))
+    let code = runtime.block_on(serve(arguments, &config, target, filter, rules));
+    // a name that is being looked up must not keep the process
+    runtime.shutdown_background();
+    code
 }
 
 /// Puts the flags over the configuration.

@@ -66,6 +66,16 @@ pub(crate) enum Order {
     Abandon,
 }
 
+impl Order {
+    /// Returns why the connection ends, for the transcript.
+    pub(crate) fn reason(self) -> &'static str {
+        match self {
+            Order::Close { reason } => reason,
+            Order::Abandon => "given up",
+        }
+    }
+}
+
 /// A queue of orders with one reader. Much smaller than a channel, which matters when ten thousand connections idle.
 #[derive(Debug, Default)]
 pub(crate) struct Inbox(Mutex<(VecDeque<Order>, Option<Waker>)>);

@@ -39,8 +39,8 @@ pub struct Limits {
     /// How long nothing may pass on a connection before it is closed.
     #[serde(with = "in_words")]
     pub idle_timeout: Duration,
-    /// How long to wait for the first line of a client, which tells where it wants to go, before connecting to the
-    /// configured server anyway.
+    /// How long a client that has not finished its first line, which tells where it wants to go, may be silent before it
+    /// is led to the configured server anyway.
     #[serde(with = "in_words")]
     pub opening_timeout: Duration,
     /// How long a line without an end is held back for hooks after its last byte, before it is forwarded unseen.

@@ -80,9 +80,16 @@ async fn serve(engine: Arc<Shared>, connection: Arc<Connection>, socket: TcpStre
         debug!(connection = number, %error, "cannot switch off delays");
     }
     let mut relay = Relay::new(Arc::clone(&engine), Arc::clone(&connection), Reporter::new(accepted));
-    let Some(opening) = first_command(&mut relay, &socket).await else {
-        debug!(connection = number, client = %connection.client, "closed without a byte");
-        return;
+    let opening = match first_command(&mut relay, &socket).await {
+        First::Command(opening) => opening,
+        First::Nothing => {
+            debug!(connection = number, client = %connection.client, "closed without a byte");
+            return;
+        }
+        First::Ordered(order) => {
+            debug!(connection = number, "ended before the first command was whole");
+            return discard(&mut relay, order.reason().to_owned());
+        }
     };
     let upstream = match route(&mut relay, &socket, &opening, follows) {
         Ok(upstream) => upstream,
@@ -92,12 +99,11 @@ async fn serve(engine: Arc<Shared>, connection: Arc<Connection>, socket: TcpStre
     let server = tokio::select! {
         // boxed, so that the idle task does not carry the room for it
         connected = Box::pin(connect(&engine, &upstream)) => {
-            connected.map_err(|problem| format!("cannot connect to {upstream}: {problem}"))
+            connected.map_err(|problem| format!("cannot connect to {}: {problem}", connection.upstream()))
         }
-        order = std::future::poll_fn(|cx| connection.inbox().poll(cx)) => Err(match order {
-            Order::Close { reason } => reason.to_owned(),
-            Order::Abandon => "given up".to_owned(),
-        }),
+        order = std::future::poll_fn(|cx| connection.inbox().poll(cx)) => {
+            return discard(&mut relay, order.reason().to_owned());
+        }
     };
     let server = match server {
         Ok(server) => server,
@@ -116,10 +122,20 @@ async fn serve(engine: Arc<Shared>, connection: Arc<Connection>, socket: TcpStre
     close(&mut relay, by, reason);
 }
 
-/// Reads until the client's first command is whole, and leaves all in the lane. `None` if the client is gone without a
-/// word.
-async fn first_command(relay: &mut Relay, socket: &TcpStream) -> Option<Opening> {
-    let deadline = Instant::now() + relay.engine.settings.limits.opening_timeout;
+/// How the wait for a client's first command ended.
+enum First {
+    /// It is whole, or it is clear that none will come.
+    Command(Opening),
+    /// The client is gone without a word.
+    Nothing,
+    /// Somebody ended the connection, though the client had said something.
+    Ordered(Order),
+}
+
+/// Reads until the client's first command is whole, and leaves all in the lane.
+async fn first_command(relay: &mut Relay, socket: &TcpStream) -> First {
+    let patience = relay.engine.settings.limits.opening_timeout;
+    let mut deadline = Instant::now() + patience;
     let connection = Arc::clone(&relay.connection);
     let direction = Direction::ClientToServer;
     let lane = &mut relay.lanes[direction.index()];
@@ -131,30 +147,35 @@ async fn first_command(relay: &mut Relay, socket: &TcpStream) -> Option<Opening>
             let span = if lane.at_end { codec.finish(rest) } else { codec.next_span(rest) };
             match span {
                 Some(Span::Command(span)) => {
-                    return Some(Opening::of(&Command::from_span(direction, rest, span)));
+                    return First::Command(Opening::of(&Command::from_span(direction, rest, span)));
                 }
-                Some(Span::Opaque(_)) if codec.is_opaque() => return Some(Opening::Other),
+                Some(Span::Opaque(_)) if codec.is_opaque() => return First::Command(Opening::Other),
                 // a blank line
                 Some(Span::Opaque(len)) => rest = &rest[len..],
-                None if lane.at_end && lane.partial.is_empty() => return None,
-                None if lane.at_end => return Some(Opening::Other),
+                None if lane.at_end && lane.partial.is_empty() => return First::Nothing,
+                None if lane.at_end => return First::Command(Opening::Other),
                 None => break,
             }
         }
         let ready = tokio::select! {
             ready = socket.readable() => ready,
-            () = tokio::time::sleep_until(deadline.into()) => return Some(Opening::Other),
-            _ = std::future::poll_fn(|cx| connection.inbox().poll(cx)) => return None,
+            () = tokio::time::sleep_until(deadline.into()) => return First::Command(Opening::Other),
+            order = std::future::poll_fn(|cx| connection.inbox().poll(cx)) => {
+                return if lane.partial.is_empty() { First::Nothing } else { First::Ordered(order) };
+            }
         };
         lane.partial.reserve(FIRST_READ);
         let read = ready.and_then(|()| socket.try_read_buf(&mut lane.partial));
         match read {
             Ok(0) => lane.at_end = true,
-            Ok(count) => lane.received += count as u64,
+            Ok(count) => {
+                lane.received += count as u64;
+                deadline = Instant::now() + patience;
+            }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => {
                 debug!(connection = connection.number, %error, "the client is gone");
-                return None;
+                lane.at_end = true;
             }
         }
     }
@@ -258,10 +279,15 @@ async fn connect(engine: &Shared, upstream: &Address) -> io::Result<TcpStream> {
     }
 }
 
-/// Closes a client that cannot be served. What it said is recorded as not sent.
+/// Closes a client that cannot be served.
 fn refuse(relay: &mut Relay, problem: &str) {
+    warn!(connection = relay.connection.number, client = %relay.connection.client, "{problem}");
+    discard(relay, problem.to_owned());
+}
+
+/// Closes a client before it had a server. What it said is recorded as not sent.
+fn discard(relay: &mut Relay, reason: String) {
     let connection = Arc::clone(&relay.connection);
-    warn!(connection = connection.number, client = %connection.client, "{problem}");
     let engine = Arc::clone(&relay.engine);
     let lane = &mut relay.lanes[Direction::ClientToServer.index()];
     let partial = std::mem::take(&mut lane.partial);
@@ -292,7 +318,7 @@ fn refuse(relay: &mut Relay, problem: &str) {
     for event in events {
         relay.reporter.tell(event, SystemTime::now(), scope, &engine, &connection);
     }
-    close(relay, "proxy", Some(problem.to_owned()));
+    close(relay, "proxy", Some(reason));
 }
 
 fn close(relay: &mut Relay, by: &'static str, reason: Option<String>) {

@@ -1,11 +1,7 @@
 //! One login is one session: which connections belong together, and what a later one inherits.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 #[expect(clippy::allow_attributes, reason = "what is unused differs between the test files")]
 #[allow(dead_code, reason = "each test file uses a part")]
-mod support;
-
-use support::{Peer, Proxy, Server, Setup, log_in};
+use crate::support::{Peer, Proxy, Server, Setup, log_in};
 
 /// Connects a client that opens a switchboard with `line`, and returns both ends.
 fn opens(proxy: &Proxy, board: &Server, line: &str) -> (Peer, Peer) {

@@ -1,15 +1,11 @@
 //! How a proxy starts and ends: signals, exit codes, limits and timeouts.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 #[expect(clippy::allow_attributes, reason = "what is unused differs between the test files")]
 #[allow(dead_code, reason = "each test file uses a part")]
-mod support;
-
 use std::time::{Duration, Instant};
 
+use crate::support::{Full, Server, Setup, log_in};
 use msnp::Direction::{ClientToServer, ServerToClient};
 use msnp_transcript::reader::Side::{Received, Sent};
-use support::{Full, Server, Setup, log_in};
 
 #[test]
 fn what_peers_have_sent_arrives_before_a_shutdown() {
@@ -162,7 +158,7 @@ fn the_limit_of_connections_holds_for_all_addresses_together() {
     let setup = Setup::before(server.address).set("limits.connections=1");
     let proxy = setup.listen("127.0.0.1:0").listen("127.0.0.1:0").start();
     for index in [1, 0, 0, 1] {
-        let mut client = support::Peer::to(proxy.addresses[index]);
+        let mut client = crate::support::Peer::to(proxy.addresses[index]);
         let mut peer = log_in(&mut client, &server, "alice@example.com");
         drop(client);
         peer.sees_end();

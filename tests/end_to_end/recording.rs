@@ -1,18 +1,14 @@
 //! What is on disk: exact bytes with `--keep-secrets`, no credential without it, whole lines whatever happens.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 #[expect(clippy::allow_attributes, reason = "what is unused differs between the test files")]
 #[allow(dead_code, reason = "each test file uses a part")]
-mod support;
-
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::support::{Peer, Proxy, Server, Setup, log_in};
 use msnp::Direction::{ClientToServer, ServerToClient};
 use msnp_transcript::Event;
 use msnp_transcript::reader::Side::{Received, Sent};
-use support::{Peer, Proxy, Server, Setup, log_in};
 
 /// What one peer sent and received on a connection.
 #[derive(Default)]

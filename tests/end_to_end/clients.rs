@@ -1,9 +1,5 @@
 //! The main job on real input: two clients that others wrote (msnp11-sdk) log in through the proxy, follow their redirects
 //! through it and chat, and both sessions lie on disk.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod support;
-
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,7 +14,7 @@ use msnp11_sdk::{Client, Event, MsnpStatus, PersonalMessage, PlainText, Switchbo
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::timeout;
 
-use support::{Setup, Transcript};
+use crate::support::{Setup, Transcript};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const TEXT: &str = "Grüße, ça va?\n你好 😀";

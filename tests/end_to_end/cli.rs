@@ -1,6 +1,4 @@
 //! The command line as people meet it: output, messages, exit codes.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -92,7 +90,7 @@ fn show_draws_filters_and_reports_a_torn_line() {
          12:00:01.000 alice@example.com          ns#2 >>> CVR 2 0x0409 win 4.10 i386 MSNMSGR 5.0.0544 MSMSGS alice@example.com\n\
          12:00:02.000 alice@example.com          ns#2 <<< QNG 50\n"
     );
-    assert_eq!(said(&output), "mitmsn: line 5 is cut off: the recording ended there\n");
+    assert_eq!(said(&output), format!("mitmsn: {file}:5 is cut off: the recording ended there\n"));
     let filter = "from == 'server' && version == 8 && account == 'alice@example.com'";
     let output = mitmsn(home.path(), &["show", file, "--json", "--filter", filter]);
     assert_eq!(out(&output), format!("{}\n", TRANSCRIPT.lines().last().unwrap()));

@@ -236,16 +236,6 @@ impl Proxy {
         assert!(Process::new("kill").args(["-s", name, &id]).status().unwrap().success());
     }
 
-    /// Waits until the log says something so many times.
-    pub(crate) fn says_times(&self, text: &str, count: usize) {
-        self.log.wait(text, |log| log.matches(text).count() >= count);
-    }
-
-    /// Returns what the log says so far.
-    pub(crate) fn log(&self) -> String {
-        self.log.text()
-    }
-
     /// Ends it as an init system would, and checks what must hold of every recording.
     pub(crate) fn stop(self) -> Ended {
         self.signal("TERM");

@@ -1,13 +1,9 @@
 //! Every shape in which a server sends a client elsewhere: the client comes back through the proxy, which leads it on.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 #[expect(clippy::allow_attributes, reason = "what is unused differs between the test files")]
 #[allow(dead_code, reason = "each test file uses a part")]
-mod support;
-
 use std::net::SocketAddr;
 
-use support::{Peer, Proxy, Server, Setup, log_in};
+use crate::support::{Peer, Proxy, Server, Setup, log_in};
 
 /// Logs in on `dispatch`, which answers with `answer`; the client sees `expected` and both leave.
 fn is_redirected(proxy: &Proxy, dispatch: &Server, account: &str, answer: &str, expected: &str) {
@@ -336,7 +332,7 @@ fn a_port_of_its_own_is_closed_when_its_redirect_expires() {
     let line = clients[1].sees_line();
     let door: SocketAddr = line.trim_end().split(' ').nth(3).unwrap().parse().unwrap();
     assert_ne!(door, proxy.address());
-    support::eventually("the port to close", || std::net::TcpListener::bind(door).is_ok());
+    crate::support::eventually("the port to close", || std::net::TcpListener::bind(door).is_ok());
     proxy.stop();
 }
 

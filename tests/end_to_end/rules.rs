@@ -1,15 +1,11 @@
 //! Every action of a rule, seen on the wire: the right bytes with the right length, however the command was cut.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 #[expect(clippy::allow_attributes, reason = "what is unused differs between the test files")]
 #[allow(dead_code, reason = "each test file uses a part")]
-mod support;
-
 use std::time::{Duration, Instant};
 
+use crate::support::{Ended, Peer, Proxy, Server, Setup, log_in};
 use msnp::Direction::{ClientToServer, ServerToClient};
 use msnp_transcript::reader::Side::{Received, Sent};
-use support::{Ended, Peer, Proxy, Server, Setup, log_in};
 
 /// Who sends what the rules work on.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -376,7 +372,7 @@ fn an_edited_redirect_leads_where_the_rule_says() {
 
 /// Says that it is there until it arrives as `expected`.
 fn until_arrives(client: &mut Peer, peer: &mut Peer, expected: &str) {
-    let deadline = Instant::now() + support::PATIENCE;
+    let deadline = Instant::now() + crate::support::PATIENCE;
     loop {
         client.sends("PNG\r\n");
         let line = peer.sees_line();

@@ -2,9 +2,6 @@
 //!
 //! Each test makes its own network: it starts itself again in new namespaces, as the gateway, and from there once more
 //! as the client's machine. Where that is not permitted the test says so and checks nothing.
-#![cfg(target_os = "linux")]
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Output, Stdio};
@@ -80,7 +77,11 @@ const NOT_HERE: &str = "cannot make a network";
 fn again(before: &[&str], test: &str, stage: &str) -> Output {
     let executable = std::env::current_exe().unwrap();
     let mut command = Command::new(before[0]);
-    command.args(&before[1..]).arg(executable).args(["--exact", test, "--nocapture"]).env(STAGE, stage);
+    command
+        .args(&before[1..])
+        .arg(executable)
+        .args(["--exact", &format!("transparent::{test}"), "--nocapture"])
+        .env(STAGE, stage);
     command.stdin(Stdio::null());
     command.output().unwrap_or_else(|error| panic!("{NOT_HERE}: {before:?}: {error}"))
 }

@@ -1,0 +1,15 @@
+//! End to end: the real binary, real sockets, and clients that others wrote.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+mod cli;
+mod clients;
+mod lifecycle;
+mod recording;
+mod redirects;
+mod rules;
+mod sessions;
+mod streams;
+#[cfg(target_os = "linux")]
+mod transparent;
