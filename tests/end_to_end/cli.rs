@@ -1,4 +1,5 @@
 //! The command line as people meet it: output, messages, exit codes.
+
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 

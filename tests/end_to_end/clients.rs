@@ -1,5 +1,6 @@
 //! The main job on real input: two clients that others wrote (msnp11-sdk) log in through the proxy, follow their redirects
 //! through it and chat, and both sessions lie on disk.
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -1,6 +1,5 @@
 //! How a proxy starts and ends: signals, exit codes, limits and timeouts.
-#[expect(clippy::allow_attributes, reason = "what is unused differs between the test files")]
-#[allow(dead_code, reason = "each test file uses a part")]
+
 use std::time::{Duration, Instant};
 
 use crate::support::{Full, Server, Setup, log_in};

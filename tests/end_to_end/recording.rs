@@ -1,6 +1,5 @@
 //! What is on disk: exact bytes with `--keep-secrets`, no credential without it, whole lines whatever happens.
-#[expect(clippy::allow_attributes, reason = "what is unused differs between the test files")]
-#[allow(dead_code, reason = "each test file uses a part")]
+
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

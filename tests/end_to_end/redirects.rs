@@ -1,6 +1,5 @@
 //! Every shape in which a server sends a client elsewhere: the client comes back through the proxy, which leads it on.
-#[expect(clippy::allow_attributes, reason = "what is unused differs between the test files")]
-#[allow(dead_code, reason = "each test file uses a part")]
+
 use std::net::SocketAddr;
 
 use crate::support::{Peer, Proxy, Server, Setup, log_in};

@@ -1,6 +1,5 @@
 //! Every action of a rule, seen on the wire: the right bytes with the right length, however the command was cut.
-#[expect(clippy::allow_attributes, reason = "what is unused differs between the test files")]
-#[allow(dead_code, reason = "each test file uses a part")]
+
 use std::time::{Duration, Instant};
 
 use crate::support::{Ended, Peer, Proxy, Server, Setup, log_in};

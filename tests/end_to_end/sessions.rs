@@ -1,6 +1,5 @@
 //! One login is one session: which connections belong together, and what a later one inherits.
-#[expect(clippy::allow_attributes, reason = "what is unused differs between the test files")]
-#[allow(dead_code, reason = "each test file uses a part")]
+
 use crate::support::{Peer, Proxy, Server, Setup, log_in};
 
 /// Connects a client that opens a switchboard with `line`, and returns both ends.

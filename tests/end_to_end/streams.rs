@@ -1,6 +1,5 @@
 //! Odd streams: whatever a peer sends, the other gets the same bytes, and the transcript and the log tell what it was.
-#[expect(clippy::allow_attributes, reason = "what is unused differs between the test files")]
-#[allow(dead_code, reason = "each test file uses a part")]
+
 use std::time::Instant;
 
 use crate::support::{Ended, PATIENCE, Peer, Server, Setup, log_in};

@@ -2,6 +2,7 @@
 //!
 //! Each test makes its own network: it starts itself again in new namespaces, as the gateway, and from there once more
 //! as the client's machine. Where that is not permitted the test says so and checks nothing.
+
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Output, Stdio};
