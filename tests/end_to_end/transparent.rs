@@ -54,6 +54,7 @@ fn a_client_that_nobody_redirected_is_refused() {
     assert!(log.contains("which is the proxy itself: it was not redirected here"), "{log}");
 }
 
+#[expect(clippy::print_stdout, reason = "what could not be tested is said plainly")]
 fn run(test: &str, firewall: &[&str]) {
     match std::env::var(STAGE).as_deref() {
         Ok("gateway") => gateway(test, firewall),
