@@ -1,4 +1,5 @@
 //! The table against the lists that the project was given: every row of both.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use msnp::table::{Confidence, Format, HasTransactionId, PayloadRule, ROWS, Row, rows};
 use msnp::types::{Direction, ServerKind, Verb};

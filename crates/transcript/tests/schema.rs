@@ -1,5 +1,4 @@
 //! The committed JSON Schema is the one of the types, and a validator that nobody here wrote understands it.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::Path;
 

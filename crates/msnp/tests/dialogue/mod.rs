@@ -1,4 +1,5 @@
 //! Reads the example dialogues of `tests/data/examples`; their format is described in the README beside them.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::Path;
 
