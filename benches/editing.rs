@@ -21,7 +21,7 @@ fn editing(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("editing");
     let mut edit = |name: &str, command: &Command, edit: fn(&mut Command) -> Result<(), CommandError>| {
         group.bench_function(name, |bencher| {
-            bencher.iter_batched_ref(|| command.clone(), &edit, BatchSize::SmallInput);
+            bencher.iter_batched_ref(|| command.clone(), edit, BatchSize::SmallInput);
         });
     };
     edit("set_argument", &version, |command| command.set_argument(6, b"7.5.0324"));
