@@ -6,18 +6,14 @@
 use std::future::Future;
 use std::io;
 use std::net::Shutdown;
-use std::ops::Range;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{self, Poll};
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
-use msnp::argument::Scope;
-use msnp::codec::{CommandSpan, Span};
-use msnp::flow::{Facts, TELLING};
-use msnp::table::Slot;
-use msnp::types::{Verb, Version};
-use msnp::{Command, Direction};
+use msnp::Direction;
+use msnp::flow::Facts;
+use msnp::types::Version;
 use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
@@ -26,10 +22,10 @@ use tracing::warn;
 use crate::buffers;
 use crate::connection::{Connection, Order};
 use crate::engine::Shared;
-use crate::hook::{Context, Interest, Outcome};
+use crate::hook::Interest;
 use crate::lane::Lane;
-use crate::observer::{Changed, Event, Run};
 
+mod process;
 mod report;
 
 pub(crate) use report::Reporter;
@@ -53,20 +49,6 @@ pub(crate) struct Relay {
     is_closing: bool,
     last_activity: Instant,
 }
-
-/// What the engine itself looks at, to learn account and version.
-const OWN: Interest = {
-    let mut interest = Interest::nothing();
-    let mut i = 0;
-    while i < TELLING.len() {
-        interest = interest.and(TELLING[i].0, TELLING[i].1);
-        i += 1;
-    }
-    interest
-};
-
-/// First version whose framing is another.
-const FOREIGN: Version = Version(22);
 
 fn together(interests: &[Interest]) -> Interest {
     interests.iter().fold(Interest::nothing(), |all, interest| all.union(*interest))
@@ -250,265 +232,6 @@ impl Relay {
         self.keep(direction, buffer, consumed);
     }
 
-    /// Frames `data`, asks hooks, forwards, tells observers. Returns how many bytes are dealt with.
-    fn process(&mut self, direction: Direction, data: &[u8], receiver: &TcpStream) -> usize {
-        let generation = self.engine.hooks.generation();
-        if generation != self.generation {
-            self.generation = generation;
-            self.interests = self.engine.hooks.interests();
-            self.interest = together(&self.interests);
-        }
-        let wanted = self.interest.union(OWN);
-        let lane = direction.index();
-        let time = SystemTime::now();
-        let mut work = Work::new(self.lanes[lane].streamed, self.engine.observers.is_empty());
-        let mut scratch = Scratch::default();
-        let mut at = 0;
-        while let Some(span) = self.next_span(direction, &data[at..]) {
-            let frame = at..at + span.len();
-            at = frame.end;
-            match span {
-                Span::Opaque(_) => {
-                    self.say_opaque(direction, &data[frame.clone()]);
-                    work.opaque(frame);
-                }
-                Span::Command(span) => {
-                    work.commands += 1;
-                    let bytes = &data[frame.clone()];
-                    let consulted = if wanted.holds(direction, span.slot) {
-                        self.consult(direction, bytes, span, time, &mut scratch)
-                    } else {
-                        None
-                    };
-                    match consulted {
-                        None => work.span(frame, span),
-                        Some(consulted) => {
-                            let before = data.get(work.forwarded..frame.start).unwrap_or_default();
-                            self.carry_out(direction, consulted, scratch.command.as_ref(), &mut work, before);
-                            work.forwarded = at;
-                        }
-                    }
-                }
-            }
-            if self.is_closing {
-                break;
-            }
-            self.end_of_streamed(direction, data, at, &mut work);
-        }
-        self.forward_rest(direction, data, at, &work, receiver);
-        self.tell(direction, data, work, time);
-        at
-    }
-
-    fn next_span(&mut self, direction: Direction, data: &[u8]) -> Option<Span> {
-        let lane = &mut self.lanes[direction.index()];
-        if lane.at_end { lane.codec.finish(data) } else { lane.codec.next_span(data) }
-    }
-
-    /// A command that was forwarded in parts is whole: replies that waited for its end follow it.
-    fn end_of_streamed(&mut self, direction: Direction, data: &[u8], at: usize, work: &mut Work) {
-        let lane = &mut self.lanes[direction.index()];
-        if std::mem::take(&mut lane.streamed) > 0 && lane.has_inserts() {
-            lane.collect(data.get(work.forwarded..at).unwrap_or_default(), 1);
-            lane.release_inserts();
-            work.forwarded = at;
-            work.has_changes = true;
-        }
-    }
-
-    /// Forwards what no hook touched behind the last change, and as much of an unfinished command as no hook wants.
-    fn forward_rest(&mut self, direction: Direction, data: &[u8], at: usize, work: &Work, receiver: &TcpStream) {
-        let tail = &data[at..];
-        let is_streamed = self.lanes[direction.index()].streamed > 0;
-        let may_stream = is_streamed || !self.may_want(direction, tail);
-        let streams = !tail.is_empty() && !self.is_closing && may_stream;
-        let end = if streams { data.len() } else { at };
-        let rest = data.get(work.forwarded..end).unwrap_or_default();
-        let lane = &mut self.lanes[direction.index()];
-        if streams {
-            lane.streamed = tail.len();
-        }
-        let is_held = !tail.is_empty() && !streams && !lane.codec.awaits_payload();
-        lane.held_since = is_held.then(Instant::now);
-        let result = if work.has_changes {
-            lane.collect(rest, work.commands);
-            lane.flush(receiver)
-        } else {
-            lane.forward(rest, work.commands, receiver)
-        };
-        if let Err(error) = result {
-            self.lost(direction, &error);
-        }
-    }
-
-    /// Whether a hook may want the command that starts so.
-    fn may_want(&self, direction: Direction, start: &[u8]) -> bool {
-        match start.first_chunk::<3>().and_then(|verb| Verb::new(*verb)) {
-            Some(verb) => self.interest.holds(direction, Slot::of(verb)),
-            None => self.interest != Interest::nothing(),
-        }
-    }
-
-    /// Learns from a command and asks the hooks. `None`: it goes on as it came.
-    fn consult(
-        &mut self,
-        direction: Direction,
-        bytes: &[u8],
-        span: CommandSpan,
-        time: SystemTime,
-        scratch: &mut Scratch,
-    ) -> Option<Consulted> {
-        let Scratch { command, names } = scratch;
-        let command = match command {
-            Some(command) => {
-                command.reload(direction, bytes, span);
-                command
-            }
-            None => command.insert(Command::from_span(direction, bytes, span)),
-        };
-        if OWN.holds(direction, span.slot) {
-            self.learn(command);
-        }
-        if !self.interest.holds(direction, span.slot) {
-            return None;
-        }
-        if self.lanes[direction.index()].streamed > 0 {
-            warn!(connection = self.connection.number, verb = %command.verb(), "forwarded before it was whole: hooks did not see it");
-            return None;
-        }
-        if direction == Direction::ServerToClient && matches!(command.verb().as_bytes(), b"XFR" | b"RNG") {
-            // a redirect belongs to a session, known or new
-            self.reporter.decide(&self.facts, &self.engine, &self.connection);
-        }
-        let mut context = Context {
-            session: self.reporter.session(),
-            offered: &self.offered,
-            by: std::mem::take(names),
-            ..Context::new(
-                &self.connection,
-                Scope { server: self.facts.server, version: self.facts.version },
-                self.facts.account.as_deref().unwrap_or_default(),
-                time,
-            )
-        };
-        let outcome = self.engine.hooks.consult(&self.interests, command, &mut context);
-        let (mut by, tags) = (context.by, context.tags);
-        let nobody_listens = self.engine.observers.is_empty();
-        let is_untouched = outcome.is_none() && tags.is_empty() && command.as_bytes() == bytes;
-        if is_untouched || (outcome.is_none() && nobody_listens) {
-            // nobody asks who it was: the memory serves for the next command
-            by.clear();
-            *names = std::mem::take(&mut by);
-        }
-        if is_untouched {
-            return None;
-        }
-        let received = (!nobody_listens).then(|| Command::from_span(direction, bytes, span));
-        Some(Consulted { outcome, received, by, tags })
-    }
-
-    /// Learns account, version and kind of server, and finds the session by them.
-    fn learn(&mut self, command: &Command) {
-        if command.direction() == Direction::ClientToServer && command.verb().as_str() == "VER" {
-            self.offered = command.arguments().filter_map(Version::from_token).collect();
-        }
-        if self.facts.learn(command) {
-            self.reporter.learn(&self.facts, &self.engine, &self.connection);
-        }
-        let is_chosen = command.direction() == Direction::ServerToClient && command.verb().as_str() == "VER";
-        if is_chosen && self.facts.version.is_some_and(|version| version >= FOREIGN) {
-            warn!(
-                connection = self.connection.number,
-                "MSNP22 and later frame otherwise: relayed unframed from here on"
-            );
-            for lane in &mut self.lanes {
-                lane.codec.give_up();
-                lane.said_opaque = true;
-            }
-        }
-    }
-
-    /// Puts what hooks made of a command into the lanes, behind what came `before` it.
-    fn carry_out(
-        &mut self,
-        direction: Direction,
-        consulted: Consulted,
-        edited: Option<&Command>,
-        work: &mut Work,
-        before: &[u8],
-    ) {
-        let Consulted { outcome, received, by, tags } = consulted;
-        let lane = &mut self.lanes[direction.index()];
-        lane.collect(before, std::mem::take(&mut work.commands) - 1);
-        work.has_changes = true;
-        let Some(outcome) = outcome else {
-            // the usual case: edited in place, or just tagged
-            if let Some(edited) = edited {
-                lane.collect(edited.as_bytes(), 1);
-            }
-            let changed = received.zip(edited).map(|(received, edited)| {
-                let sent = (*edited != received).then(|| vec![edited.clone()]);
-                Changed { received, sent, by, delay: None, tags }
-            });
-            work.items.extend(changed.map(|changed| Item::Changed(Box::new(changed))));
-            return;
-        };
-        for command in &outcome.forward {
-            match outcome.delay {
-                Some(delay) => lane.delay(command.as_bytes(), Instant::now() + delay),
-                None => lane.collect(command.as_bytes(), 1),
-            }
-        }
-        for reply in &outcome.replies {
-            self.lanes[direction.opposite().index()].insert(reply.as_bytes());
-        }
-        if outcome.close {
-            let name = by.last().map_or("a hook", |name| name);
-            self.end("proxy", Some(format!("closed by {name:?}")));
-            self.is_closing = true;
-        }
-        if let Some(received) = received {
-            let mut sent = outcome.forward;
-            sent.extend(outcome.replies);
-            let is_same = sent.len() == 1 && sent[0] == received;
-            let sent = (!is_same).then_some(sent);
-            let changed = Changed { received, sent, by, delay: outcome.delay, tags };
-            work.items.push(Item::Changed(Box::new(changed)));
-        }
-    }
-
-    /// Says once for each direction that a stream cannot be framed; a blank line alone is no reason.
-    fn say_opaque(&mut self, direction: Direction, bytes: &[u8]) {
-        let lane = &mut self.lanes[direction.index()];
-        let is_blank = bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n'));
-        if is_blank || std::mem::replace(&mut lane.said_opaque, true) {
-            return;
-        }
-        let (connection, from) = (self.connection.number, direction.sender());
-        if lane.at_end {
-            warn!(connection, from, bytes = bytes.len(), "the stream ends within a command: relayed as far as it came");
-        } else {
-            warn!(connection, from, "not MSNP: relayed untouched and unframed from here on");
-        }
-    }
-
-    fn tell(&mut self, direction: Direction, data: &[u8], work: Work, time: SystemTime) {
-        if self.engine.observers.is_empty() {
-            return;
-        }
-        let scope = Scope { server: self.facts.server, version: self.facts.version };
-        for item in work.items {
-            let event = match item {
-                Item::Run { bytes, spans } => {
-                    Event::Commands(Run { direction, bytes: data[bytes].into(), spans: work.spans[spans].into() })
-                }
-                Item::Changed(changed) => Event::Changed(*changed),
-                Item::Opaque(bytes) => Event::Opaque { direction, bytes: data[bytes].into() },
-            };
-            self.reporter.tell(event, time, scope, &self.engine, &self.connection);
-        }
-    }
-
     /// Writes what waits, and passes the end of a stream on once all before it is written.
     fn write(&mut self, sockets: &[TcpStream; 2]) {
         let now = Instant::now();
@@ -608,66 +331,3 @@ impl Relay {
 
 /// Most bytes that are still taken from one socket during a shutdown.
 const MOST_DRAINED: usize = 4 << 20;
-
-/// Memory that the commands of one read share.
-#[derive(Default)]
-struct Scratch {
-    command: Option<Command>,
-    names: Vec<Arc<str>>,
-}
-
-/// What the hooks made of one command.
-struct Consulted {
-    /// More than an edit in place.
-    outcome: Option<Outcome>,
-    /// What arrived, if somebody is to be told.
-    received: Option<Command>,
-    by: Vec<Arc<str>>,
-    tags: Vec<String>,
-}
-
-/// What one read brought.
-struct Work {
-    /// Where the bytes start that were not sent on yet.
-    forwarded: usize,
-    /// Whether a hook changed something, so that what leaves is not what was read.
-    has_changes: bool,
-    commands: usize,
-    nobody_listens: bool,
-    items: Vec<Item>,
-    spans: Vec<CommandSpan>,
-}
-
-enum Item {
-    Run { bytes: Range<usize>, spans: Range<usize> },
-    Changed(Box<Changed>),
-    Opaque(Range<usize>),
-}
-
-impl Work {
-    fn new(forwarded: usize, nobody_listens: bool) -> Work {
-        Work { forwarded, has_changes: false, commands: 0, nobody_listens, items: Vec::new(), spans: Vec::new() }
-    }
-
-    #[inline]
-    fn span(&mut self, frame: Range<usize>, span: CommandSpan) {
-        if self.nobody_listens {
-            return;
-        }
-        self.spans.push(span);
-        let count = self.spans.len();
-        match self.items.last_mut() {
-            Some(Item::Run { bytes, spans }) if bytes.end == frame.start => {
-                bytes.end = frame.end;
-                spans.end = count;
-            }
-            _ => self.items.push(Item::Run { bytes: frame, spans: count - 1..count }),
-        }
-    }
-
-    fn opaque(&mut self, frame: Range<usize>) {
-        if !self.nobody_listens {
-            self.items.push(Item::Opaque(frame));
-        }
-    }
-}
