@@ -27,7 +27,7 @@ pub(crate) struct Cli {
 const EXAMPLES: &str = "\
 Examples:
   mitmsn demo                                  see it at work, without client or server
-  mitmsn proxy messenger.example               listen on 127.0.0.1:1863, lead to messenger.example:1863
+  mitmsn proxy messenger.example               listen on 127.0.0.1:1863, lead to that server
   mitmsn proxy ns.example:1863 --rules my.toml --listen 0.0.0.0:1863
   mitmsn show ~/.local/state/mitmsn/sessions/*.jsonl --filter 'verb == \"MSG\"' -v
   mitmsn check --rules my.toml --against session.jsonl
@@ -40,15 +40,10 @@ Exit codes: 0 success, 1 failure, 2 wrong usage, 3 `check --against` found chang
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Listen for clients and lead them to a server, watching, rewriting and recording
     Proxy(Proxy),
-    /// Print recorded sessions as dialogues
     Show(Show),
-    /// Validate configuration and rules, and try rules on a recorded session
     Check(Check),
-    /// See it at work: a server, the proxy with two rules, and two people who chat through it
     Demo(Demo),
-    /// Run the sandbox server alone, to try a client or the proxy on
     Sandbox(Sandbox),
     /// Tell what a verb or an error code is
     ///
