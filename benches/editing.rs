@@ -12,7 +12,7 @@ use msnp::command::CommandError;
 use msnp::{Command, Direction, LengthPolicy, ServerKind, Version};
 
 const MSG: &[u8] =
-    b"MSG 1 N 81\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=UTF-8\r\n\r\nHello, how are you";
+    b"MSG 1 N 80\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=UTF-8\r\n\r\nHello, how are you";
 const CVR: &[u8] = b"CVR 2 0x0409 winnt 5.1 i386 MSNMSGR 7.0.0813 MSMSGS alice@example.com\r\n";
 
 fn editing(criterion: &mut Criterion) {
