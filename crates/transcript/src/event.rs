@@ -160,7 +160,8 @@ pub struct CommandEvent {
     pub masked: Vec<String>,
 }
 
-/// One command that left in place of, before or after the one that arrived.
+/// One command that left in place of, before or after the one that arrived. A reply that had to wait for the end of a
+/// command that was half forwarded then stands with the command that it answers, before that other one.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Sent {
     /// Which way it went: a reply goes back.

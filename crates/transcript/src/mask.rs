@@ -9,6 +9,7 @@ use std::ops::Range;
 use msnp::codec::CommandSpan;
 use msnp::payload::datagram::Datagram;
 use msnp::payload::mime::Headers;
+use msnp::payload::p2p::{HeaderV1, HeaderV2};
 use msnp::table::Slot;
 use msnp::types::{Direction, Verb};
 use msnp::{Command, command};
@@ -107,7 +108,7 @@ impl Found {
             for name in ["AuthCookie", "Invitation-Cookie", "Session-ID"] {
                 self.header(command, headers.body_start(), &body, name);
             }
-        } else if headers.is("application/x-msnmsgrp2p") {
+        } else if headers.is("application/x-msnmsgrp2p") && !carries_data(&headers) {
             self.connection_secrets(command);
         }
     }
@@ -188,6 +189,15 @@ impl Found {
             self.ranges.push(range);
             self.places.push(place);
         }
+    }
+}
+
+/// Whether a P2P packet is a part of a picture or file: MSNSLP has session 0.
+fn carries_data(headers: &Headers<'_>) -> bool {
+    if headers.get("P2P-Src").is_some() {
+        HeaderV2::parse(headers.body()).and_then(|(header, _)| header.data).is_some_and(|data| data.session_id != 0)
+    } else {
+        HeaderV1::parse(headers.body()).is_some_and(|(header, _)| header.session_id != 0)
     }
 }
 
@@ -277,7 +287,7 @@ mod tests {
         let (text, places) = masked(ServerToClient, message.as_bytes());
         assert!(text.contains("sid: ***\r\nkv: *\r\nMSPAuth: ***\r\nClientIP: 198.51.100.7"), "{text}");
         assert_eq!(places, ["payload.MSPAuth", "payload.sid", "payload.kv"]);
-        let slp = "Content-Type: application/x-msnmsgrp2p\r\n\r\n\0\0\0INVITE MSNMSGR:b MSNSLP/1.0\r\n\r\nNetID: -12\r\nNonce: {ab}\r\n\0";
+        let slp = "Content-Type: application/x-msnmsgrp2p\r\n\r\n\0\0\0\0INVITE MSNMSGR:b MSNSLP/1.0\r\n\r\nNetID: -12\r\nNonce: {ab}\r\n\0";
         let message = format!("MSG 3 D {}\r\n{slp}", slp.len());
         let (text, places) = masked(ClientToServer, message.as_bytes());
         assert!(text.contains("NetID: ***\r\nNonce: ****\r\n"), "{text}");
