@@ -91,7 +91,7 @@ pub(crate) struct Sources {
 /// the server. Below a command that was changed stands what left: ~ changed, + injected, x dropped.
 #[derive(Debug, Default, Args)]
 pub(crate) struct Proxy {
-    /// The server that clients are led to: host, host:port or [ipv6]:port; the port is 1863 if it is missing
+    /// The server that clients are led to: host or host:port, an IPv6 address in brackets; port 1863 if it is missing
     ///
     /// The name is resolved anew for each connection. Not needed with --transparent.
     #[arg(value_name = "UPSTREAM", value_parser = parse_address)]
