@@ -7,7 +7,8 @@
 //! Writing never stops the relay. What cannot be written is counted and said once, and noted in the transcript when
 //! writing works again; what piles up beyond [`MOST_BACKLOG`] is counted as lost too.
 
-use std::collections::VecDeque;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -34,7 +35,7 @@ const STEP: Duration = Duration::from_millis(1);
 /// Bytes that are written without waiting for more.
 const MANY: usize = 512 << 10;
 /// How many files stay open; idle sessions cost no descriptor.
-const MOST_OPEN_FILES: usize = 256;
+const MOST_OPEN_FILES: usize = 128;
 /// Buffers kept for reuse.
 const MOST_SPARE_BUFFERS: usize = 8;
 
@@ -51,6 +52,7 @@ struct Shared {
     work: Sender<Work>,
     backlog: AtomicUsize,
     spare: Mutex<Vec<Vec<u8>>>,
+    sessions: AtomicU64,
     lost: AtomicU64,
     finished: AtomicBool,
 }
@@ -64,6 +66,7 @@ enum Work {
 /// The transcript of one session, as far as it is not on disk yet.
 #[derive(Debug)]
 pub struct SessionLog {
+    number: u64,
     id: String,
     opened: SystemTime,
     shared: Arc<Shared>,
@@ -107,10 +110,11 @@ impl Recorder {
             work,
             backlog: AtomicUsize::new(0),
             spare: Mutex::new(Vec::new()),
+            sessions: AtomicU64::new(0),
             lost: AtomicU64::new(0),
             finished: AtomicBool::new(false),
         });
-        let mut writer = Writer { folder: folder.to_owned(), files: VecDeque::new(), is_failing: false };
+        let mut writer = Writer { folder: folder.to_owned(), files: HashMap::new(), is_failing: false };
         if let Err(problem) = create_folder(folder) {
             writer.fail(folder, &problem);
         }
@@ -131,6 +135,7 @@ impl Recorder {
     /// Starts a transcript.
     pub fn session(&self, id: &str, opened: SystemTime) -> Arc<SessionLog> {
         Arc::new(SessionLog {
+            number: self.shared.sessions.fetch_add(1, Ordering::Relaxed),
             id: id.to_owned(),
             opened,
             shared: Arc::clone(&self.shared),
@@ -274,8 +279,8 @@ impl Loss {
 /// The writer's own state, on its thread.
 struct Writer {
     folder: PathBuf,
-    /// The files open, the one used last at the end.
-    files: VecDeque<(PathBuf, File)>,
+    /// The files that are open, by number of the log.
+    files: HashMap<u64, File>,
     is_failing: bool,
 }
 
@@ -332,16 +337,13 @@ impl Writer {
         match before {
             Some(before) if before != path => {
                 fs::rename(&before, &path)?;
-                if let Some((known, _)) = self.files.iter_mut().find(|(known, _)| *known == before) {
-                    known.clone_from(&path);
-                }
                 *lock(&log.path) = Some(path.clone());
             }
             Some(_) => {}
             None if lines.is_empty() => return Ok(()),
             None => {}
         }
-        let file = self.file(&path)?;
+        let file = self.file(log.number, &path)?;
         *lock(&log.path) = Some(path);
         if loss.events > 0 {
             let text = format!("{} events were lost here: {}", loss.events, loss.reason);
@@ -355,24 +357,22 @@ impl Writer {
         write_whole(file, lines)
     }
 
-    fn file(&mut self, path: &Path) -> io::Result<&mut File> {
-        if let Some(index) = self.files.iter().position(|(known, _)| known == path) {
-            if let Some(used) = self.files.remove(index) {
-                self.files.push_back(used);
+    fn file(&mut self, number: u64, path: &Path) -> io::Result<&mut File> {
+        if !self.files.contains_key(&number) && self.files.len() >= MOST_OPEN_FILES {
+            // any will do: with many sessions at once, whichever was used last is needed last
+            if let Some(other) = self.files.keys().next().copied() {
+                self.files.remove(&other);
             }
-        } else {
-            if self.files.len() >= MOST_OPEN_FILES {
-                self.files.pop_front();
-            }
-            let open = || OpenOptions::new().append(true).create(true).mode(0o600).open(path);
-            let file = open().or_else(|_| {
-                // out of descriptors, or the folder is gone
-                self.files.clear();
-                create_folder(&self.folder).and_then(|()| open())
-            })?;
-            self.files.push_back((path.to_owned(), file));
         }
-        self.files.back_mut().map(|(_, file)| file).ok_or_else(|| io::ErrorKind::NotFound.into())
+        match self.files.entry(number) {
+            Entry::Occupied(file) => Ok(file.into_mut()),
+            Entry::Vacant(place) => {
+                let open = || OpenOptions::new().append(true).create(true).mode(0o600).open(path);
+                // the folder may be gone
+                let file = open().or_else(|_| create_folder(&self.folder).and_then(|()| open()))?;
+                Ok(place.insert(file))
+            }
+        }
     }
 
     /// Says once that recording fails.
