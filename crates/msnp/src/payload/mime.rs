@@ -145,8 +145,9 @@ impl<'a> HeaderLine<'a> {
 
 /// Whether a line reads `Name: value`, with a name of printable ASCII without spaces.
 fn is_header(line: &[u8]) -> bool {
-    let name = memchr::memchr(b':', line).map(|colon| line[..colon].trim_ascii_end());
-    name.is_some_and(|name| !name.is_empty() && name.iter().all(u8::is_ascii_graphic))
+    let Some(end) = line.iter().position(|byte| *byte == b':' || !byte.is_ascii_graphic()) else { return false };
+    // space may stand before the colon
+    end > 0 && line[end..].trim_ascii_start().first() == Some(&b':')
 }
 
 #[cfg(test)]

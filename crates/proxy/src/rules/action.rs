@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use memchr::memchr;
 use msnp::argument;
 use msnp::codec::Span;
 use msnp::command::CommandError;
@@ -191,6 +192,16 @@ fn replace(
     };
     // what is not there does not match
     let Some(subject) = subject else { return Ok(false) };
+    let Some(found) = regex.find(subject).map(|found| found.range()) else { return Ok(false) };
+    if let Some(range) = &in_payload
+        && memchr(b'$', with).is_none()
+        && !found.is_empty()
+        && regex.find_at(subject, found.end).is_none()
+    {
+        // one word for another, the usual case: no copy of all of it
+        command.replace_in_payload(range.start + found.start..range.start + found.end, with, length)?;
+        return Ok(true);
+    }
     let Cow::Owned(replaced) = regex.replace_all(subject, with) else { return Ok(false) };
     match (in_payload, part) {
         (Some(range), Part::Text | Part::Payload) => command.replace_in_payload(range, &replaced, length)?,
