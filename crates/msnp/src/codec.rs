@@ -4,7 +4,7 @@
 //! message = verb *( SP argument ) CRLF [ payload ]
 //! ```
 //!
-//! Whether a payload follows is decided by verb, direction and number of arguments alone ([the table](table)),
+//! Whether a payload follows is decided by verb, direction and number of arguments alone (module [`crate::table`]),
 //! never by guessing. Three situations:
 //!
 //! * The buffer starts with a whole command: it is a [`Frame::Command`].

@@ -60,18 +60,19 @@ impl Relay {
                 Span::Command(span) => {
                     work.commands += 1;
                     let bytes = &data[frame.clone()];
-                    let consulted = if wanted.holds(direction, span.slot) {
+                    let decision = if wanted.holds(direction, span.slot) {
                         self.consult(direction, bytes, span, time, &mut scratch)
                     } else {
-                        None
+                        Decision::AsItCame
                     };
-                    match consulted {
-                        None => work.span(frame, span),
-                        Some(consulted) => {
-                            let before = data.get(work.forwarded..frame.start).unwrap_or_default();
-                            self.carry_out(direction, consulted, scratch.command.as_ref(), &mut work, before);
-                            work.forwarded = at;
-                        }
+                    if matches!(decision, Decision::AsItCame) {
+                        work.span(frame, span);
+                    } else {
+                        let before = data.get(work.forwarded..frame.start).unwrap_or_default();
+                        self.lanes[direction.index()].collect(before, std::mem::take(&mut work.commands) - 1);
+                        self.carry_out(direction, decision, scratch.command.as_ref(), &mut work);
+                        work.forwarded = at;
+                        work.has_changes = true;
                     }
                 }
             }
@@ -134,7 +135,7 @@ impl Relay {
         }
     }
 
-    /// Learns from a command and asks the hooks. `None`: it goes on as it came.
+    /// Learns from a command and asks the hooks.
     fn consult(
         &mut self,
         direction: Direction,
@@ -142,7 +143,7 @@ impl Relay {
         span: CommandSpan,
         time: SystemTime,
         scratch: &mut Scratch,
-    ) -> Option<Consulted> {
+    ) -> Decision {
         let Scratch { command, names } = scratch;
         let command = match command {
             Some(command) => {
@@ -155,11 +156,11 @@ impl Relay {
             self.learn(command);
         }
         if !self.interest.holds(direction, span.slot) {
-            return None;
+            return Decision::AsItCame;
         }
         if self.lanes[direction.index()].streamed > 0 {
             warn!(connection = self.connection.number, verb = %command.verb(), "forwarded before it was whole: hooks did not see it");
-            return None;
+            return Decision::AsItCame;
         }
         if direction == Direction::ServerToClient && matches!(command.verb().as_bytes(), b"XFR" | b"RNG") {
             // a redirect belongs to a session, known or new
@@ -177,19 +178,26 @@ impl Relay {
             )
         };
         let outcome = self.engine.hooks.consult(&self.interests, command, &mut context);
-        let (mut by, tags) = (context.by, context.tags);
+        let Context { mut by, tags, .. } = context;
         let nobody_listens = self.engine.observers.is_empty();
-        let is_untouched = outcome.is_none() && tags.is_empty() && command.as_bytes() == bytes;
-        if is_untouched || (outcome.is_none() && nobody_listens) {
-            // nobody asks who it was: the memory serves for the next command
-            by.clear();
-            *names = std::mem::take(&mut by);
+        let is_untouched = tags.is_empty() && command.as_bytes() == bytes;
+        match outcome {
+            None if is_untouched || nobody_listens => {
+                // nobody asks who it was: the memory serves for the next command
+                by.clear();
+                *names = by;
+                if is_untouched { Decision::AsItCame } else { Decision::Edited(None) }
+            }
+            None => {
+                let received = Command::from_span(direction, bytes, span);
+                let sent = (*command != received).then(|| vec![command.clone()]);
+                Decision::Edited(Some(Box::new(Changed { received, sent, by, delay: None, tags })))
+            }
+            Some(outcome) => {
+                let received = (!nobody_listens).then(|| Command::from_span(direction, bytes, span));
+                Decision::More(Box::new(Consulted { outcome, received, by, tags }))
+            }
         }
-        if is_untouched {
-            return None;
-        }
-        let received = (!nobody_listens).then(|| Command::from_span(direction, bytes, span));
-        Some(Consulted { outcome, received, by, tags })
     }
 
     /// Learns account, version and kind of server, and finds the session by them.
@@ -213,31 +221,21 @@ impl Relay {
         }
     }
 
-    /// Puts what hooks made of a command into the lanes, behind what came `before` it.
-    fn carry_out(
-        &mut self,
-        direction: Direction,
-        consulted: Consulted,
-        edited: Option<&Command>,
-        work: &mut Work,
-        before: &[u8],
-    ) {
-        let Consulted { outcome, received, by, tags } = consulted;
+    /// Puts what hooks made of a command into the lanes.
+    fn carry_out(&mut self, direction: Direction, decision: Decision, edited: Option<&Command>, work: &mut Work) {
         let lane = &mut self.lanes[direction.index()];
-        lane.collect(before, std::mem::take(&mut work.commands) - 1);
-        work.has_changes = true;
-        let Some(outcome) = outcome else {
-            // the usual case: edited in place, or just tagged
-            if let Some(edited) = edited {
-                lane.collect(edited.as_bytes(), 1);
+        let consulted = match decision {
+            Decision::AsItCame => return,
+            Decision::Edited(changed) => {
+                if let Some(edited) = edited {
+                    lane.collect(edited.as_bytes(), 1);
+                }
+                work.items.extend(changed.map(Item::Changed));
+                return;
             }
-            let changed = received.zip(edited).map(|(received, edited)| {
-                let sent = (*edited != received).then(|| vec![edited.clone()]);
-                Changed { received, sent, by, delay: None, tags }
-            });
-            work.items.extend(changed.map(|changed| Item::Changed(Box::new(changed))));
-            return;
+            Decision::More(consulted) => *consulted,
         };
+        let Consulted { outcome, received, by, tags } = consulted;
         for command in &outcome.forward {
             match outcome.delay {
                 Some(delay) => lane.delay(command.as_bytes(), Instant::now() + delay),
@@ -302,10 +300,19 @@ struct Scratch {
     names: Vec<Arc<str>>,
 }
 
+/// What becomes of one command.
+enum Decision {
+    /// It goes on as it came.
+    AsItCame,
+    /// It was edited in place, or tagged; what to tell of that, if somebody listens.
+    Edited(Option<Box<Changed>>),
+    /// Anything else.
+    More(Box<Consulted>),
+}
+
 /// What the hooks made of one command.
 struct Consulted {
-    /// More than an edit in place.
-    outcome: Option<Outcome>,
+    outcome: Outcome,
     /// What arrived, if somebody is to be told.
     received: Option<Command>,
     by: Vec<Arc<str>>,

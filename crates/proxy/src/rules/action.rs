@@ -192,11 +192,12 @@ fn replace(
     };
     // what is not there does not match
     let Some(subject) = subject else { return Ok(false) };
-    let Some(found) = regex.find(subject).map(|found| found.range()) else { return Ok(false) };
+    let mut matches = regex.find_iter(subject);
+    let Some(found) = matches.next() else { return Ok(false) };
+    let found = found.range();
     if let Some(range) = &in_payload
         && memchr(b'$', with).is_none()
-        && !found.is_empty()
-        && regex.find_at(subject, found.end).is_none()
+        && matches.next().is_none()
     {
         // one word for another, the usual case: no copy of all of it
         command.replace_in_payload(range.start + found.start..range.start + found.end, with, length)?;
