@@ -47,14 +47,6 @@ impl Problem {
         self.help = help;
         self
     }
-
-    /// Returns line and column, both from 1; 0 if the file itself is the problem.
-    pub fn line_and_column(&self) -> (usize, usize) {
-        let Some(before) = self.place.as_ref().and_then(|place| self.source.get(..place.start)) else { return (0, 0) };
-        let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-        (line, column)
-    }
 }
 
 /// Returns a problem as text with the line that it is about and a caret.

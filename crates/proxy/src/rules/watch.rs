@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use notify::{RecommendedWatcher, RecursiveMode};
 use notify_debouncer_full::{DebounceEventResult, Debouncer, NoCache, new_debouncer_opt};
-use tracing::{error, info, warn};
+use tracing::warn;
 
 use super::Rules;
-use super::problem::{Problem, render_all};
+use super::problem::Problem;
 
 /// Watches for as long as it lives.
 pub struct Watch {
@@ -52,14 +52,6 @@ impl Watch {
             watcher.watch(&folder, RecursiveMode::NonRecursive)?;
         }
         Ok(Watch { _watcher: watcher })
-    }
-
-    /// Says in the log what became of a reload.
-    pub fn log(outcome: Result<usize, Vec<Problem>>) {
-        match outcome {
-            Ok(count) => info!(rules = count, "rules reloaded"),
-            Err(problems) => error!("the rules stay as they were:\n{}", render_all(&problems, false)),
-        }
     }
 }
 
