@@ -148,18 +148,30 @@ pub struct Context<'a> {
     pub by: Vec<Arc<str>>,
     /// Tags for the transcript.
     pub tags: Vec<String>,
+    /// Whether anybody is told of it.
+    pub(crate) is_observed: bool,
 }
 
 impl<'a> Context<'a> {
     /// Returns a context in which nobody has changed anything yet.
     pub fn new(connection: &'a Connection, scope: Scope, account: &'a str, time: SystemTime) -> Context<'a> {
-        Context { connection, session: None, scope, account, offered: &[], time, by: Vec::new(), tags: Vec::new() }
+        Context {
+            connection,
+            session: None,
+            scope,
+            account,
+            offered: &[],
+            time,
+            by: Vec::new(),
+            tags: Vec::new(),
+            is_observed: true,
+        }
     }
 
     /// Names who changed the command. A hook that changes one and names nobody is named itself.
-    pub fn credit(&mut self, name: Arc<str>) {
-        if !self.by.contains(&name) {
-            self.by.push(name);
+    pub fn credit(&mut self, name: &Arc<str>) {
+        if self.is_observed && !self.by.contains(name) {
+            self.by.push(Arc::clone(name));
         }
     }
 
@@ -240,8 +252,8 @@ fn ask(hook: &dyn Hook, command: &mut Command, context: &mut Context<'_>) -> Ver
     let (credited, edits) = (context.by.len(), command.edits());
     let verdict = hook.command(command, context);
     let changed = !verdict.is_plain() || command.edits() != edits;
-    if changed && context.by.len() == credited {
-        context.credit(hook.name().into());
+    if changed && context.is_observed && context.by.len() == credited {
+        context.credit(&hook.name().into());
     }
     verdict
 }

@@ -177,3 +177,24 @@ fn the_demo_rules_say_bonjour_to_bob() {
     let made = server(&load("demo.toml"), &message("MSG a@b A", "text/plain", "Hello Bob!"));
     assert_eq!(made.forward, [message("MSG a@b A", "text/plain", "Bonjour Bob!")]);
 }
+
+#[test]
+fn a_plain_word_is_replaced_as_a_pattern_would_be() {
+    for (pattern, with, text, expected) in [
+        ("colour", "color", "one colour.", "one color."),
+        ("colour", "color", "colour colours colour", "color colors color"),
+        ("aa", "a", "aaaaa", "aaa"),
+        ("colour", "$0$0", "colour", "colourcolour"),
+        ("colour", "", "colour", ""),
+        ("größe", "size", "die größe", "die size"),
+        ("colour", "color", "Colour", "Colour"),
+    ] {
+        for pattern in [pattern.to_owned(), format!("(?:{pattern})")] {
+            let rule = format!("[[rule]]\nreplace = {{ in = \"text\", regex = \"{pattern}\", with = \"{with}\" }}\n");
+            let rules = Rules::from_text("test", &rule).unwrap();
+            let made = client(&rules, &message("MSG 4 A", "text/plain", text));
+            assert_eq!(made.forward, [message("MSG 4 A", "text/plain", expected)], "{pattern} in {text}");
+            assert_eq!(rules.list()[0].hits(), u64::from(text != expected));
+        }
+    }
+}

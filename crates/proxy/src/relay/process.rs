@@ -47,7 +47,8 @@ impl Relay {
         let lane = direction.index();
         let time = SystemTime::now();
         let mut work = Work::new(self.lanes[lane].streamed, self.engine.observers.is_empty());
-        let mut scratch = Scratch::default();
+        // memory that the commands of one read share
+        let mut scratch = None;
         let mut at = 0;
         while let Some(span) = self.next_span(direction, &data[at..]) {
             let frame = at..at + span.len();
@@ -70,7 +71,7 @@ impl Relay {
                     } else {
                         let before = data.get(work.forwarded..frame.start).unwrap_or_default();
                         self.lanes[direction.index()].collect(before, std::mem::take(&mut work.commands) - 1);
-                        self.carry_out(direction, decision, scratch.command.as_ref(), &mut work);
+                        self.carry_out(direction, decision, scratch.as_ref(), &mut work);
                         work.forwarded = at;
                         work.has_changes = true;
                     }
@@ -142,15 +143,14 @@ impl Relay {
         bytes: &[u8],
         span: CommandSpan,
         time: SystemTime,
-        scratch: &mut Scratch,
+        scratch: &mut Option<Command>,
     ) -> Decision {
-        let Scratch { command, names } = scratch;
-        let command = match command {
+        let command = match scratch {
             Some(command) => {
                 command.reload(direction, bytes, span);
                 command
             }
-            None => command.insert(Command::from_span(direction, bytes, span)),
+            None => scratch.insert(Command::from_span(direction, bytes, span)),
         };
         if OWN.holds(direction, span.slot) {
             self.learn(command);
@@ -169,7 +169,7 @@ impl Relay {
         let mut context = Context {
             session: self.reporter.session(),
             offered: &self.offered,
-            by: std::mem::take(names),
+            is_observed: !self.engine.observers.is_empty(),
             ..Context::new(
                 &self.connection,
                 Scope { server: self.facts.server, version: self.facts.version },
@@ -178,23 +178,18 @@ impl Relay {
             )
         };
         let outcome = self.engine.hooks.consult(&self.interests, command, &mut context);
-        let Context { mut by, tags, .. } = context;
-        let nobody_listens = self.engine.observers.is_empty();
+        let Context { by, tags, is_observed, .. } = context;
         let is_untouched = tags.is_empty() && command.as_bytes() == bytes;
         match outcome {
-            None if is_untouched || nobody_listens => {
-                // nobody asks who it was: the memory serves for the next command
-                by.clear();
-                *names = by;
-                if is_untouched { Decision::AsItCame } else { Decision::Edited(None) }
-            }
+            None if is_untouched => Decision::AsItCame,
+            None if !is_observed => Decision::Edited(None),
             None => {
                 let received = Command::from_span(direction, bytes, span);
                 let sent = (*command != received).then(|| vec![command.clone()]);
                 Decision::Edited(Some(Box::new(Changed { received, sent, by, delay: None, tags })))
             }
             Some(outcome) => {
-                let received = (!nobody_listens).then(|| Command::from_span(direction, bytes, span));
+                let received = is_observed.then(|| Command::from_span(direction, bytes, span));
                 Decision::More(Box::new(Consulted { outcome, received, by, tags }))
             }
         }
@@ -291,13 +286,6 @@ impl Relay {
             self.reporter.tell(event, time, scope, &self.engine, &self.connection);
         }
     }
-}
-
-/// Memory that the commands of one read share.
-#[derive(Default)]
-struct Scratch {
-    command: Option<Command>,
-    names: Vec<Arc<str>>,
 }
 
 /// What becomes of one command.

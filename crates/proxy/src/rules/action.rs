@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use memchr::memchr;
+use memchr::memmem::Finder;
 use msnp::argument;
 use msnp::codec::Span;
 use msnp::command::CommandError;
@@ -20,7 +21,7 @@ pub(super) enum Action {
     /// `set.NAME = "value"`
     Set { part: Part, value: Template },
     /// `replace = { in = "text", regex = "colou?r", with = "hue" }`
-    Replace { part: Part, regex: Regex, with: Vec<u8> },
+    Replace { part: Part, regex: Regex, word: Option<Box<Finder<'static>>>, with: Vec<u8> },
     /// `tag = "name"`
     Tag(String),
     /// `inject = { before = "PNG" }`
@@ -83,7 +84,9 @@ impl Action {
                 let value = value.fill(command, context);
                 set(command, part, &value, length, context)?;
             }
-            Action::Replace { part, regex, with } => return replace(command, part, regex, with, length, context),
+            Action::Replace { part, regex, word, with } => {
+                return replace(command, part, (regex, word.as_deref()), with, length, context);
+            }
             Action::Tag(tag) => context.tag(tag.as_str()),
             Action::Inject { place, line, payload } => {
                 let direction = match place {
@@ -170,7 +173,7 @@ fn is_framed(command: &Command) -> bool {
 fn replace(
     command: &mut Command,
     part: &Part,
-    regex: &Regex,
+    (regex, word): (&Regex, Option<&Finder<'static>>),
     with: &[u8],
     length: LengthPolicy,
     context: &Context<'_>,
@@ -192,12 +195,21 @@ fn replace(
     };
     // what is not there does not match
     let Some(subject) = subject else { return Ok(false) };
-    let mut matches = regex.find_iter(subject);
-    let Some(found) = matches.next() else { return Ok(false) };
-    let found = found.range();
+    let (found, is_only) = match word {
+        Some(word) => {
+            let mut places = word.find_iter(subject);
+            let Some(at) = places.next() else { return Ok(false) };
+            (at..at + word.needle().len(), places.next().is_none())
+        }
+        None => {
+            let mut places = regex.find_iter(subject);
+            let Some(found) = places.next() else { return Ok(false) };
+            (found.range(), places.next().is_none())
+        }
+    };
     if let Some(range) = &in_payload
+        && is_only
         && memchr(b'$', with).is_none()
-        && matches.next().is_none()
     {
         // one word for another, the usual case: no copy of all of it
         command.replace_in_payload(range.start + found.start..range.start + found.end, with, length)?;

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
+use memchr::memmem::Finder;
 use msnp::types::{Direction, ServerKind, Verb};
 use msnp::{Command, LengthPolicy, argument, table as verbs};
 use msnp_transcript::Expression;
@@ -272,7 +273,12 @@ impl Reader<'_> {
         let compiled = RegexBuilder::new(&pattern).size_limit(LARGEST_REGEX).build();
         let with = self.string(with, "`with`").map(|with| with.as_bytes().to_vec());
         match compiled {
-            Ok(regex) => Some(Action::Replace { part: part?, regex, with: with? }),
+            Ok(regex) => {
+                // a pattern that is only a word is looked for as one, which is faster
+                let is_word = !pattern.is_empty() && pattern.chars().all(|c| c.is_alphanumeric() || c == ' ');
+                let word = is_word.then(|| Box::new(Finder::new(&pattern).into_owned()));
+                Some(Action::Replace { part: part?, regex, word, with: with? })
+            }
             Err(error) => {
                 let (message, range) = regex_problem(&error, &pattern);
                 let at = self.inside(regex, &range);

@@ -102,7 +102,7 @@ impl Rule {
         }
         if has_effect {
             self.hits.fetch_add(1, Ordering::Relaxed);
-            context.credit(Arc::clone(&self.name));
+            context.credit(&self.name);
         }
     }
 
@@ -137,6 +137,10 @@ impl Rule {
 
 impl Effect {
     pub(super) fn into_verdict(self, command: &Command) -> Verdict {
+        let is_edit_at_most = self.copies == 1 && !self.is_dropped && !self.is_closed && self.delay.is_zero();
+        if is_edit_at_most && self.before.is_empty() && self.after.is_empty() && self.replies.is_empty() {
+            return Verdict::forward();
+        }
         let mut verdict = Verdict::forward();
         if self.is_dropped || self.copies != 1 || !self.before.is_empty() || !self.after.is_empty() {
             let copies = if self.is_dropped { 0 } else { usize::try_from(self.copies).unwrap_or(usize::MAX) };
