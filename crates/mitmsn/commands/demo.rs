@@ -1,6 +1,6 @@
 //! `mitmsn demo`: a server, the proxy and two people, in one process.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,7 +34,7 @@ pub(super) fn run(arguments: &Demo) -> Result<ExitCode> {
         let recording = Arc::new(Recording::start(&folder, false));
         let out = Box::new(anstream::AutoStream::auto(std::io::stdout()));
         let console = Arc::new(Console::new(out, output::options(arguments.verbose), None, false));
-        let engine = start(&sandbox, &rules, &recording, console).await?;
+        let engine = start(&sandbox, port(arguments.keep_running), &rules, &recording, console).await?;
         let address = *engine.addresses().first().context("the proxy listens nowhere")?;
         anstream::println!("a sandbox server on {}, the proxy in front of it on {address}\n", sandbox.dispatch());
         chat(&sandbox, address).await.context("the demonstration failed")?;
@@ -53,15 +53,22 @@ pub(super) fn run(arguments: &Demo) -> Result<ExitCode> {
 /// The rules, which a reader finds as a file too.
 const RULES: &str = include_str!("../../../config/rules/demo.toml");
 
+/// Returns the port of MSNP for real clients, if it is free; else any.
+fn port(for_real_clients: bool) -> u16 {
+    let is_free = || TcpListener::bind(("127.0.0.1", Address::DEFAULT_PORT)).is_ok();
+    if for_real_clients && is_free() { Address::DEFAULT_PORT } else { 0 }
+}
+
 async fn start(
     sandbox: &Sandbox,
+    port: u16,
     rules: &Arc<Rules>,
     recording: &Arc<Recording>,
     console: Arc<Console>,
 ) -> Result<Engine> {
     let upstream = Address { host: sandbox.dispatch().ip().to_string(), port: Some(sandbox.dispatch().port()) };
     let engine = Engine::builder(Target::Fixed(upstream))
-        .listen(([127, 0, 0, 1], 0))
+        .listen(([127, 0, 0, 1], port))
         .hook(Arc::clone(rules) as _)
         .observer(Arc::clone(recording) as _)
         .observer(console);
@@ -104,7 +111,9 @@ fn instructions(sandbox: &Sandbox, proxy: SocketAddr) {
     anstream::println!(
         "  MSN 1.0 to 4.7: registry HKCU\\SOFTWARE\\Microsoft\\MessengerService, value Server = {proxy};{proxy}"
     );
-    anstream::println!("  Escargot-patched clients: server = {} in msnmsgr.exe-escargot.ini (port 1863)", proxy.ip());
+    if proxy.port() == Address::DEFAULT_PORT {
+        anstream::println!("  Escargot-patched clients: server = {} in msnmsgr.exe-escargot.ini", proxy.ip());
+    }
     anstream::println!("The proxy leads to");
     sandbox::describe(sandbox);
     anstream::println!("Ctrl-C ends both.\n");

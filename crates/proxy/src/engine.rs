@@ -72,12 +72,12 @@ pub struct EngineBuilder {
 #[non_exhaustive]
 pub enum EngineError {
     /// An address cannot be listened on.
-    #[error("cannot listen on {address}: {source}")]
+    #[error("cannot listen on {address}: {problem}")]
     Listen {
         /// The address.
         address: SocketAddr,
         /// What the system says.
-        source: io::Error,
+        problem: io::Error,
     },
 }
 
@@ -198,7 +198,7 @@ impl EngineBuilder {
         hooks.push(Arc::new(Redirects::new(Arc::clone(&routes), settings.redirect.clone(), is_transparent, doors)));
         let mut listeners = Vec::new();
         for address in listen {
-            let bound = bind(address, is_transparent).map_err(|source| EngineError::Listen { address, source })?;
+            let bound = bind(address, is_transparent).map_err(|problem| EngineError::Listen { address, problem })?;
             listeners.push(bound);
         }
         let addresses: Vec<SocketAddr> = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();

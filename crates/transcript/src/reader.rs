@@ -27,22 +27,22 @@ pub struct Reader<R> {
 #[non_exhaustive]
 pub enum ReadError {
     /// The file cannot be read.
-    #[error("{}: {source}", name.display())]
+    #[error("{}: {problem}", name.display())]
     File {
         /// The file.
         name: PathBuf,
         /// What the system says.
-        source: io::Error,
+        problem: io::Error,
     },
     /// A line is not an event.
-    #[error("{}:{line}: {source}", name.display())]
+    #[error("{}:{line}: {problem}", name.display())]
     Line {
         /// The file.
         name: PathBuf,
         /// The line, from 1.
         line: u64,
         /// What is wrong.
-        source: serde_json::Error,
+        problem: serde_json::Error,
     },
     /// A line is longer than any event.
     #[error("{}:{line}: line longer than {LONGEST_LINE} bytes", name.display())]
@@ -69,7 +69,7 @@ impl Reader<BufReader<File>> {
     ///
     /// If it cannot be opened.
     pub fn open(path: &Path) -> Result<Reader<BufReader<File>>, ReadError> {
-        let file = File::open(path).map_err(|source| ReadError::File { name: path.into(), source })?;
+        let file = File::open(path).map_err(|problem| ReadError::File { name: path.into(), problem })?;
         Ok(Reader::new(BufReader::new(file), path))
     }
 }
@@ -89,7 +89,7 @@ impl<R: BufRead> Reader<R> {
         let mut text = Vec::new();
         self.line += 1;
         let (name, line) = (self.name.clone(), self.line);
-        let file = |source| ReadError::File { name: name.clone(), source };
+        let file = |problem| ReadError::File { name: name.clone(), problem };
         let read = self.source.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut text).map_err(file)?;
         if read == 0 {
             return Ok(None);
@@ -108,7 +108,7 @@ impl<R: BufRead> Reader<R> {
                 self.torn = Some(line);
                 Ok(None)
             }
-            Err(source) => Err(ReadError::Line { name, line, source }),
+            Err(problem) => Err(ReadError::Line { name, line, problem }),
         }
     }
 }
