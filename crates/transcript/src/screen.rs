@@ -131,7 +131,7 @@ impl Screen {
             }
             Event::Opaque(opaque) => {
                 let way = Direction::from(opaque.direction);
-                let mut text = format!("{} {} bytes outside the protocol", arrow(way), opaque.length);
+                let mut text = format!("{} {} bytes outside the protocol", way.arrow(), opaque.length);
                 if let (1.., Some(Ok(bytes))) = (self.options.verbosity, opaque.payload.as_ref().map(|p| p.bytes())) {
                     text += "\n";
                     text += payload::hex(&bytes).trim_end();
@@ -154,7 +154,7 @@ impl Screen {
         let Ok(command) = event.command() else { return String::new() };
         let mut out = self.left(event.stem.time.as_str(), &event.stem.session, event.connection);
         let way = command.direction();
-        let _ = write!(out, "{} ", self.paint(arrow(way), way_style(way)));
+        let _ = write!(out, "{} ", self.paint(way.arrow(), way_style(way)));
         self.line(&mut out, &command);
         out.push('\n');
         self.arguments(&mut out, &command, event.connection);
@@ -162,12 +162,12 @@ impl Screen {
         if let (Some(sent), Ok(commands)) = (&event.sent, event.sent()) {
             self.sent(&mut out, event, &command, &commands);
             if !sent.iter().any(|sent| sent.direction == event.direction) {
-                self.below(&mut out, &format!("x{}", &arrow(way)[1..]), AnsiColor::Red, "dropped", &event.by);
+                self.below(&mut out, &format!("x{}", &way.arrow()[1..]), AnsiColor::Red, "dropped", &event.by);
             }
         }
         if let Some(delay) = event.delay {
             let text = format!("delayed by {delay} s");
-            self.below(&mut out, &format!("~{}", &arrow(way)[1..]), AnsiColor::Yellow, &text, &event.by);
+            self.below(&mut out, &format!("~{}", &way.arrow()[1..]), AnsiColor::Yellow, &text, &event.by);
         }
         out
     }
@@ -185,7 +185,7 @@ impl Screen {
             let (sign, color) = if is_change { ('~', AnsiColor::Yellow) } else { ('+', AnsiColor::Magenta) };
             let mut line = String::new();
             self.line(&mut line, new);
-            self.below(out, &format!("{sign}{}", &arrow(new.direction())[1..]), color, &line, &event.by);
+            self.below(out, &format!("{sign}{}", &new.direction().arrow()[1..]), color, &line, &event.by);
             if new.payload() != command.payload() {
                 self.payload(out, new);
             }
@@ -289,13 +289,6 @@ pub fn printable(bytes: &[u8]) -> String {
         }
     }
     out
-}
-
-fn arrow(direction: Direction) -> &'static str {
-    match direction {
-        Direction::ClientToServer => ">>>",
-        Direction::ServerToClient => "<<<",
-    }
 }
 
 fn way_style(direction: Direction) -> Style {
