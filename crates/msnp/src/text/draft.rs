@@ -52,6 +52,18 @@ impl Draft {
         })
     }
 
+    /// Whether the first argument of the line is `{trid}` alone.
+    pub fn is_numbered(&self) -> bool {
+        let is_trid = |piece: &Piece| matches!(piece, Piece::Placeholder { name, .. } if name == "trid");
+        match &self.line.0[..] {
+            [Piece::Bytes(verb), id] => verb.len() == 4 && is_trid(id),
+            [Piece::Bytes(verb), id, Piece::Bytes(rest), ..] => {
+                verb.len() == 4 && is_trid(id) && rest.starts_with(b" ")
+            }
+            _ => false,
+        }
+    }
+
     /// Makes the command. Its direction is the one that the text says, else `direction`. The number at the end of the
     /// line is made the length of the payload where it is one, unless the line has `{len}` or `length` is
     /// [`LengthPolicy::Keep`].
