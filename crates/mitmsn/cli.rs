@@ -7,6 +7,12 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use msnp::flow::Address;
 
+#[cfg(feature = "web")]
+mod control;
+
+#[cfg(feature = "web")]
+pub(crate) use control::{ControlCommand, Hold, LineLength, Reach, Release, RulesAction, Send, Tail, To};
+
 /// Intercepting proxy and research workbench for the MSN Messenger protocol, MSNP2 to MSNP21
 ///
 /// mitmsn sits between a client and a server. Point the client at it, and it shows the dialogue command by command,
@@ -45,6 +51,9 @@ pub(crate) enum Command {
     Check(Check),
     Demo(Demo),
     Sandbox(Sandbox),
+    #[cfg(feature = "web")]
+    #[command(flatten)]
+    Control(ControlCommand),
     /// Tell what a verb or an error code is
     ///
     /// Prints every form of a command from the table that framing, rules and screen use: direction, servers, versions,
@@ -129,6 +138,19 @@ pub(crate) struct Proxy {
     /// do not share those.
     #[arg(long)]
     pub(crate) keep_secrets: bool,
+
+    /// Address of the control interface, which `mitmsn sessions`, `send`, `hold` and others use [default: 127.0.0.1:8863]
+    ///
+    /// HTTP and JSON, described in docs/api.md. It needs the token of a file that these commands find by themselves. If the
+    /// default address is taken, the proxy runs without it.
+    #[cfg(feature = "web")]
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) control: Option<SocketAddr>,
+
+    /// Run without the control interface
+    #[cfg(feature = "web")]
+    #[arg(long, conflicts_with = "control")]
+    pub(crate) no_control: bool,
 
     #[command(flatten)]
     pub(crate) sources: Sources,

@@ -32,6 +32,8 @@ pub(crate) struct Config {
     pub(crate) record_folder: PathBuf,
     /// Whether to keep credentials readable.
     pub(crate) keep_secrets: bool,
+    /// How the proxy is controlled.
+    pub(crate) control: Control,
     /// The settings of the engine.
     #[serde(flatten)]
     pub(crate) engine: Engine,
@@ -45,6 +47,24 @@ pub(crate) struct Engine {
     redirect: mitmsn_proxy::settings::Redirect,
 }
 
+/// How the proxy is controlled. Without the cargo feature `web` it is not.
+#[derive(Clone, PartialEq, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Control {
+    /// Whether the control interface runs.
+    pub(crate) enabled: bool,
+    /// Where it listens.
+    pub(crate) listen: SocketAddr,
+    /// How many bytes of the latest commands are kept in memory for it.
+    pub(crate) history: usize,
+}
+
+impl Default for Control {
+    fn default() -> Control {
+        Control { enabled: true, listen: SocketAddr::from(([127, 0, 0, 1], 8863)), history: 8 << 20 }
+    }
+}
+
 impl Default for Config {
     fn default() -> Config {
         Config {
@@ -55,6 +75,7 @@ impl Default for Config {
             record: true,
             record_folder: PathBuf::new(),
             keep_secrets: false,
+            control: Control::default(),
             engine: Engine::default(),
         }
     }

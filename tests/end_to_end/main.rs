@@ -5,6 +5,8 @@ mod support;
 
 mod cli;
 mod clients;
+#[cfg(feature = "web")]
+mod control;
 mod lifecycle;
 mod recording;
 mod redirects;

@@ -267,6 +267,9 @@ impl Now {
         let Some(kind) = scope.server else { return };
         let Some(opened) = self.connections.iter_mut().find(|opened| opened.number == connection) else { return };
         if opened.kind != kind {
+            // the number of its former kind is free again, unless another came since
+            let former = &mut self.counts[opened.kind as usize];
+            *former -= u32::from(*former == opened.nth);
             self.counts[kind as usize] += 1;
             opened.nth = self.counts[kind as usize];
             opened.kind = kind;
@@ -394,4 +397,3 @@ const MOST_CONNECTIONS: usize = 100;
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
-

@@ -242,7 +242,10 @@ impl Relay {
                 }
                 Recipient::Injector(who) => {
                     let received = Command::from_span(direction, bytes, span);
-                    let who = who.unwrap_or_else(|| TRANSLATED.into());
+                    let who = match who {
+                        Some(who) => format!("answer to {who}").into(),
+                        None => Arc::from(TRANSLATED),
+                    };
                     return Decision::Swallowed(is_observed.then(|| Box::new(Changed::new(received, Vec::new(), who))));
                 }
             }
