@@ -196,6 +196,10 @@ impl Lane {
         if self.out.capacity() == 0 {
             self.out = buffers::take();
         }
+        if self.written >= buffers::READ {
+            self.out.drain(..self.written);
+            self.written = 0;
+        }
         self.out.extend_from_slice(bytes);
     }
 }
@@ -209,5 +213,22 @@ fn try_write(socket: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
         Ok(written) => Ok(written),
         Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Ok(0),
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_receiver_that_is_always_a_little_behind_fills_no_memory() {
+        let mut lane = Lane::new(Direction::ServerToClient, Limits::default());
+        lane.collect(&[0; 1000], 1);
+        for _ in 0..10_000 {
+            lane.collect(&[0; 1000], 1);
+            lane.written += 1000;
+        }
+        assert_eq!(lane.out.len() - lane.written, 1000);
+        assert!(lane.out.capacity() <= 4 * buffers::READ, "{}", lane.out.capacity());
     }
 }
