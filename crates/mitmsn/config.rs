@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use etcetera::{BaseStrategy, choose_base_strategy};
 use mitmsn_proxy::Settings;
+use mitmsn_proxy::fault::{self, StreamFault};
 use mitmsn_proxy::rules::{Problem, render_all};
 use msnp_transcript::expression::closest;
 use serde::{Deserialize, Serialize};
@@ -43,6 +44,7 @@ pub(crate) struct Config {
 pub(crate) struct Engine {
     limits: mitmsn_proxy::settings::Limits,
     redirect: mitmsn_proxy::settings::Redirect,
+    fault: Vec<StreamFault>,
 }
 
 impl Default for Config {
@@ -97,6 +99,7 @@ impl Config {
         let mut settings = Settings::default();
         settings.limits = self.engine.limits.clone();
         settings.redirect = self.engine.redirect.clone();
+        settings.faults.clone_from(&self.engine.fault);
         settings
     }
 
@@ -143,6 +146,7 @@ fn check_file(file: &Path, source: &str) -> Result<Vec<Problem>> {
     }
     let mut problems = Vec::new();
     check_keys(file, source, table.get_ref(), &defaults()?, &mut problems);
+    problems.extend(fault::check(file, source));
     if problems.is_empty()
         && let Err(error) = toml::from_str::<Config>(source)
     {
@@ -196,6 +200,11 @@ fn parse_like(like: &Value, text: &str) -> Result<Value> {
             "false" | "0" | "no" => Value::Boolean(false),
             _ => bail!("{text:?} is neither true nor false"),
         },
+        // tables; an address never starts so
+        Value::Array(_) if text.starts_with("[{") => {
+            let mut table: Table = format!("list = {text}").parse().context("not a list of tables as TOML has it")?;
+            table.remove("list").context("an empty list")?
+        }
         Value::Array(_) => {
             let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
             Value::Array(items.map(|item| Value::String(item.to_owned())).collect())

@@ -3,8 +3,14 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
+
+use fastrand::Rng;
+use msnp::Direction;
+
+use crate::fault;
 
 /// One proxied pair of sockets.
 #[derive(Debug)]
@@ -16,19 +22,49 @@ pub struct Connection {
     pub client: SocketAddr,
     /// On which address the client reached the proxy.
     pub reached: SocketAddr,
+    /// The address that was to be listened on: what `reached` is not for a port that the system chose.
+    listener: SocketAddr,
     upstream: OnceLock<String>,
+    /// How often chance has decided about commands of each direction.
+    draws: [AtomicU64; 2],
     inbox: Inbox,
 }
 
 impl Connection {
     /// Returns a connection that leads nowhere yet.
     pub fn new(number: u64, client: SocketAddr, reached: SocketAddr) -> Connection {
-        Connection { number, client, reached, upstream: OnceLock::new(), inbox: Inbox::default() }
+        Connection {
+            number,
+            client,
+            reached,
+            listener: reached,
+            upstream: OnceLock::new(),
+            draws: Default::default(),
+            inbox: Inbox::default(),
+        }
+    }
+
+    /// Names the address of `listen` that it came by.
+    pub(crate) fn by(mut self, listener: SocketAddr) -> Connection {
+        self.listener = listener;
+        self
     }
 
     /// Returns where it leads, `host:port`; empty until that is decided.
     pub fn upstream(&self) -> &str {
         self.upstream.get().map_or("", String::as_str)
+    }
+
+    /// Returns the address of `listen` that it came by.
+    pub(crate) fn listener(&self) -> SocketAddr {
+        self.listener
+    }
+
+    /// Returns what decides by chance about a command of this direction. With a seed it depends on that, the connection's
+    /// number, and how often this was asked before, so that a run can be repeated.
+    pub(crate) fn chances(&self, seed: Option<u64>, direction: Direction) -> Rng {
+        let draw = self.draws[direction.index()].fetch_add(1, Ordering::Relaxed);
+        fault::chances(seed, &[self.number, direction.index() as u64, draw])
     }
 
     /// Closes the connection as soon as what it has read is delivered.

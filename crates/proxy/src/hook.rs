@@ -11,6 +11,7 @@ use msnp::table::Slot;
 use msnp::{Command, Direction, Verb, Version};
 
 use crate::connection::Connection;
+use crate::fault::Fault;
 use crate::session::Session;
 
 /// Sees commands and decides what becomes of them.
@@ -44,6 +45,8 @@ pub struct Verdict {
     pub replies: Vec<Command>,
     /// How long it, and what comes behind it in its direction, waits.
     pub delay: Option<Duration>,
+    /// Faults that begin with it.
+    pub faults: Vec<Fault>,
     /// Whether the connection is closed afterwards, once all has been delivered.
     pub close: bool,
 }
@@ -74,6 +77,11 @@ impl Verdict {
         Verdict { delay: Some(delay), ..Verdict::default() }
     }
 
+    /// A fault begins with the command.
+    pub fn fault(fault: Fault) -> Verdict {
+        Verdict { faults: vec![fault], ..Verdict::default() }
+    }
+
     /// The command goes on, then the connection is closed.
     pub fn close() -> Verdict {
         Verdict { close: true, ..Verdict::default() }
@@ -81,7 +89,11 @@ impl Verdict {
 
     /// Whether the command just goes on.
     fn is_plain(&self) -> bool {
-        self.replacement.is_none() && self.replies.is_empty() && self.delay.is_none() && !self.close
+        self.replacement.is_none()
+            && self.replies.is_empty()
+            && self.delay.is_none()
+            && self.faults.is_empty()
+            && !self.close
     }
 }
 
@@ -195,6 +207,7 @@ pub(crate) struct Outcome {
     /// What goes back.
     pub(crate) replies: Vec<Command>,
     pub(crate) delay: Option<Duration>,
+    pub(crate) faults: Vec<Fault>,
     pub(crate) close: bool,
 }
 
@@ -269,6 +282,7 @@ impl Outcome {
             (Some(a), Some(b)) => Some(a + b),
             (a, b) => a.or(b),
         };
+        self.faults.extend(verdict.faults);
         self.close |= verdict.close;
     }
 }

@@ -11,6 +11,7 @@ use msnp::{Codec, Direction, Limits};
 use tokio::net::TcpStream;
 
 use crate::buffers;
+use crate::fault::{Fault, Stage, Strike};
 
 #[derive(Debug)]
 pub(crate) struct Lane {
@@ -38,6 +39,8 @@ pub(crate) struct Lane {
     /// What waits for the socket, from `written` on.
     out: Vec<u8>,
     written: usize,
+    /// What keeps that waiting besides the socket.
+    pub(crate) faults: Option<Box<Stage>>,
 }
 
 #[derive(Debug)]
@@ -45,6 +48,8 @@ struct Entry {
     due: Instant,
     bytes: Vec<u8>,
     commands: usize,
+    /// What begins with these bytes.
+    faults: Vec<Fault>,
 }
 
 impl Lane {
@@ -64,6 +69,7 @@ impl Lane {
             queued_commands: 0,
             out: Vec::new(),
             written: 0,
+            faults: None,
         }
     }
 
@@ -73,8 +79,12 @@ impl Lane {
             return Ok(());
         }
         if !self.queue.is_empty() {
-            self.enqueue(bytes, commands, Instant::now());
+            self.enqueue(bytes, commands, Instant::now(), Vec::new());
             return Ok(());
+        }
+        if self.faults.is_some() {
+            self.append(bytes);
+            return self.flush(socket);
         }
         let written = if self.out.is_empty() { try_write(socket, bytes)? } else { 0 };
         self.append(&bytes[written..]);
@@ -87,14 +97,19 @@ impl Lane {
         } else if self.queue.is_empty() {
             self.append(bytes);
         } else {
-            self.enqueue(bytes, commands, Instant::now());
+            self.enqueue(bytes, commands, Instant::now(), Vec::new());
         }
     }
 
     /// Sends bytes on at `due`, and all that comes behind them after that.
     pub(crate) fn delay(&mut self, bytes: &[u8], due: Instant) {
+        self.afflict(bytes, due, Vec::new());
+    }
+
+    /// Sends bytes on at `due`, with faults that begin then.
+    pub(crate) fn afflict(&mut self, bytes: &[u8], due: Instant, faults: Vec<Fault>) {
         if !self.shut {
-            self.enqueue(bytes, 1, due);
+            self.enqueue(bytes, 1, due, faults);
         }
     }
 
@@ -121,10 +136,17 @@ impl Lane {
 
     /// Moves what is due (all of it if `now` is `None`) towards the socket.
     pub(crate) fn release(&mut self, now: Option<Instant>) {
+        if let (None, Some(stage)) = (now, &mut self.faults) {
+            stage.hurry();
+        }
         while self.queue.front().is_some_and(|entry| now.is_none_or(|now| entry.due <= now)) {
             if let Some(entry) = self.queue.pop_front() {
                 self.queued_bytes -= entry.bytes.len();
                 self.queued_commands -= entry.commands;
+                if !entry.faults.is_empty() {
+                    let waiting = self.waiting();
+                    self.faults.get_or_insert_default().begin(entry.faults, waiting, entry.bytes.len());
+                }
                 self.append(&entry.bytes);
             }
         }
@@ -133,12 +155,20 @@ impl Lane {
     /// Writes what waits for the socket, as much as it takes.
     pub(crate) fn flush(&mut self, socket: &TcpStream) -> io::Result<()> {
         while self.written < self.out.len() {
-            let written = try_write(socket, &self.out[self.written..])?;
+            let end = match &mut self.faults {
+                Some(stage) => self.written + stage.permit(self.out.len() - self.written, Instant::now()),
+                None => self.out.len(),
+            };
+            let written = if end > self.written { try_write(socket, &self.out[self.written..end])? } else { 0 };
             if written == 0 {
                 return Ok(());
             }
             self.written += written;
+            if let Some(stage) = &mut self.faults {
+                stage.wrote(written);
+            }
         }
+        self.faults.take_if(|stage| stage.is_over());
         if self.out.capacity() > 0 {
             buffers::give_back(std::mem::take(&mut self.out));
             self.written = 0;
@@ -149,54 +179,89 @@ impl Lane {
     /// Forgets all that waits, because the receiver is gone.
     pub(crate) fn abandon(&mut self) {
         self.shut = true;
+        self.faults = None;
+        self.forget();
+    }
+
+    /// Returns what a fault makes of the stream, and how many bytes are lost thereby: once, and then nothing waits.
+    pub(crate) fn strike(&mut self, now: Instant) -> Option<(Strike, usize)> {
+        let waiting = self.waiting();
+        let strike = self.faults.as_mut()?.strike(waiting, self.at_end, now)?;
+        let lost = waiting + self.queued_bytes + self.inserts.len();
+        self.forget();
+        Some((strike, lost))
+    }
+
+    /// Whether the end of the stream may be passed on, now that nothing waits.
+    pub(crate) fn may_close(&mut self, now: Instant) -> bool {
+        self.faults.as_mut().is_none_or(|stage| stage.may_close(now))
+    }
+
+    /// Returns when the first of what waits for its time is due.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        let faults = self.faults.as_ref().filter(|_| !self.shut).and_then(|stage| stage.due());
+        self.queue.front().map(|entry| entry.due).into_iter().chain(faults).min()
+    }
+
+    /// Whether something waits for the socket, and for nothing else.
+    pub(crate) fn has_output(&self) -> bool {
+        match &self.faults {
+            Some(stage) => stage.is_open(),
+            None => self.waiting() > 0,
+        }
+    }
+
+    /// Whether nothing waits at all.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.waiting() == 0 && self.queue.is_empty() && self.inserts.is_empty()
+    }
+
+    /// Whether more may be read for this lane.
+    pub(crate) fn has_room(&self, depth: usize) -> bool {
+        let is_long = self.faults.as_ref().is_some_and(|stage| stage.is_long());
+        self.waiting() < if is_long { MOST_QUEUED_BYTES } else { buffers::READ }
+            && self.queued_commands < depth
+            && self.queued_bytes < MOST_QUEUED_BYTES
+    }
+
+    fn waiting(&self) -> usize {
+        self.out.len() - self.written
+    }
+
+    fn forget(&mut self) {
         self.queue.clear();
+        self.queued_bytes = 0;
+        self.queued_commands = 0;
         self.inserts = Vec::new();
         self.out = Vec::new();
         self.written = 0;
     }
 
-    /// Returns when the first of what waits for its time is due.
-    pub(crate) fn due(&self) -> Option<Instant> {
-        self.queue.front().map(|entry| entry.due)
-    }
-
-    /// Whether something waits for the socket.
-    pub(crate) fn has_output(&self) -> bool {
-        self.written < self.out.len()
-    }
-
-    /// Whether nothing waits at all.
-    pub(crate) fn is_empty(&self) -> bool {
-        !self.has_output() && self.queue.is_empty() && self.inserts.is_empty()
-    }
-
-    /// Whether more may be read for this lane.
-    pub(crate) fn has_room(&self, depth: usize) -> bool {
-        self.out.len() - self.written < buffers::READ
-            && self.queued_commands < depth
-            && self.queued_bytes < MOST_QUEUED_BYTES
-    }
-
-    fn enqueue(&mut self, bytes: &[u8], commands: usize, due: Instant) {
+    fn enqueue(&mut self, bytes: &[u8], commands: usize, due: Instant, faults: Vec<Fault>) {
         self.queued_bytes += bytes.len();
         self.queued_commands += commands;
         match self.queue.back_mut() {
-            Some(last) if last.due >= due && last.bytes.len() < buffers::READ => {
+            Some(last)
+                if last.due >= due
+                    && last.bytes.len() < buffers::READ
+                    && last.faults.is_empty()
+                    && faults.is_empty() =>
+            {
                 last.bytes.extend_from_slice(bytes);
                 last.commands += commands;
             }
-            _ => self.queue.push_back(Entry { due, bytes: bytes.to_vec(), commands }),
+            _ => self.queue.push_back(Entry { due, bytes: bytes.to_vec(), commands, faults }),
         }
     }
 
     fn append(&mut self, bytes: &[u8]) {
-        if bytes.is_empty() {
+        if bytes.is_empty() || self.faults.as_ref().is_some_and(|stage| stage.has_struck()) {
             return;
         }
         if self.out.capacity() == 0 {
             self.out = buffers::take();
         }
-        if self.written >= buffers::READ {
+        if self.written >= buffers::READ.max(self.waiting()) {
             self.out.drain(..self.written);
             self.written = 0;
         }

@@ -5,6 +5,7 @@
 
 pub mod connection;
 pub mod engine;
+pub mod fault;
 pub mod hook;
 pub mod hooks;
 pub mod observer;
@@ -21,6 +22,7 @@ mod transparent;
 
 pub use connection::Connection;
 pub use engine::{Engine, EngineBuilder, EngineError, Target};
+pub use fault::Fault;
 pub use hook::{Context, Hook, Interest, Verdict};
 pub use observer::{About, Event, Observer};
 pub use session::Session;

@@ -17,6 +17,7 @@ use tokio::net::TcpStream;
 use tracing::warn;
 
 use super::{Relay, together};
+use crate::fault;
 use crate::hook::{Context, Interest, Outcome};
 use crate::observer::{Changed, Event, Run};
 
@@ -230,12 +231,18 @@ impl Relay {
             }
             Decision::More(consulted) => *consulted,
         };
-        let Consulted { outcome, received, by, tags } = consulted;
-        for command in &outcome.forward {
-            match outcome.delay {
-                Some(delay) => lane.delay(command.as_bytes(), Instant::now() + delay),
-                None => lane.collect(command.as_bytes(), 1),
+        let Consulted { mut outcome, received, by, tags } = consulted;
+        let delay = fault::delay(outcome.delay, &mut outcome.faults);
+        if outcome.faults.is_empty() {
+            for command in &outcome.forward {
+                match delay {
+                    Some(delay) => lane.delay(command.as_bytes(), fault::later(Instant::now(), delay)),
+                    None => lane.collect(command.as_bytes(), 1),
+                }
             }
+        } else {
+            let bytes: Vec<u8> = outcome.forward.iter().flat_map(|command| command.as_bytes()).copied().collect();
+            lane.afflict(&bytes, fault::later(Instant::now(), delay.unwrap_or_default()), outcome.faults);
         }
         for reply in &outcome.replies {
             self.lanes[direction.opposite().index()].insert(reply.as_bytes());
@@ -250,7 +257,7 @@ impl Relay {
             sent.extend(outcome.replies);
             let is_same = sent.len() == 1 && sent[0] == received;
             let sent = (!is_same).then_some(sent);
-            let changed = Changed { received, sent, by, delay: outcome.delay, tags };
+            let changed = Changed { received, sent, by, delay, tags };
             work.items.push(Item::Changed(Box::new(changed)));
         }
     }

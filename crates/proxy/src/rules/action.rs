@@ -13,6 +13,7 @@ use regex::bytes::Regex;
 
 use super::rule::Effect;
 use super::template::Template;
+use crate::fault::Fault;
 use crate::hook::Context;
 
 /// One action of a rule. Those of one rule are done in the order of the variants.
@@ -34,6 +35,8 @@ pub(super) enum Action {
     Drop,
     /// `delay = "500ms"`
     Delay(Duration),
+    /// `fault = { type = "slicer", average_size = 10 }`
+    Fault { fault: Fault, toxicity: f64 },
     /// `close = true`
     Close,
 }
@@ -107,6 +110,13 @@ impl Action {
             Action::Duplicate(copies) => effect.copies += copies - 1,
             Action::Drop => effect.is_dropped = true,
             Action::Delay(delay) => effect.delay += *delay,
+            Action::Fault { fault, toxicity } => {
+                let mut chances = context.connection.chances(fault.seed, command.direction());
+                if chances.f64() >= *toxicity || !fault.kind.concerns(command.as_bytes().len()) {
+                    return Ok(false);
+                }
+                effect.faults.push(fault.clone().seeded(chances.u64(..)));
+            }
             Action::Close => effect.is_closed = true,
         }
         Ok(true)

@@ -11,6 +11,7 @@ use msnp_transcript::expression::Subject;
 use tracing::warn;
 
 use super::action::Action;
+use crate::fault::Fault;
 use crate::hook::{Context, Interest, Verdict};
 
 /// One rule.
@@ -26,6 +27,7 @@ pub struct Rule {
     pub(super) probability: Option<f64>,
     pub(super) first: Option<u64>,
     pub(super) every: Option<u64>,
+    pub(super) seed: Option<u64>,
     pub(super) length: LengthPolicy,
     pub(super) actions: Vec<Action>,
     pub(super) matches: AtomicU64,
@@ -41,6 +43,7 @@ pub(super) struct Effect {
     pub(super) replies: Vec<Command>,
     pub(super) copies: u64,
     pub(super) delay: Duration,
+    pub(super) faults: Vec<Fault>,
     pub(super) is_dropped: bool,
     pub(super) is_closed: bool,
 }
@@ -53,6 +56,7 @@ impl Default for Effect {
             replies: Vec::new(),
             copies: 1,
             delay: Duration::ZERO,
+            faults: Vec::new(),
             is_dropped: false,
             is_closed: false,
         }
@@ -86,7 +90,7 @@ impl Rule {
 
     /// Does what the rule says, if it holds for the command.
     pub(super) fn apply(&self, command: &mut Command, context: &mut Context<'_>, effect: &mut Effect) {
-        if !self.holds(command, context) || !self.is_its_turn() {
+        if !self.holds(command, context) || !self.is_its_turn(command, context) {
             return;
         }
         let mut has_effect = false;
@@ -124,20 +128,23 @@ impl Rule {
     }
 
     /// Counts a match, and tells whether it is one of those that the rule is for.
-    fn is_its_turn(&self) -> bool {
+    fn is_its_turn(&self, command: &Command, context: &Context<'_>) -> bool {
         if self.first.is_none() && self.every.is_none() && self.probability.is_none() {
             return true;
         }
         let number = self.matches.fetch_add(1, Ordering::Relaxed) + 1;
         self.first.is_none_or(|first| number <= first)
             && self.every.is_none_or(|every| number.is_multiple_of(every))
-            && self.probability.is_none_or(|probability| fastrand::f64() < probability)
+            && self.probability.is_none_or(|probability| {
+                context.connection.chances(self.seed, command.direction()).f64() < probability
+            })
     }
 }
 
 impl Effect {
     pub(super) fn into_verdict(self, command: &Command) -> Verdict {
         let is_edit_at_most = self.copies == 1 && !self.is_dropped && !self.is_closed && self.delay.is_zero();
+        let is_edit_at_most = is_edit_at_most && self.faults.is_empty();
         if is_edit_at_most && self.before.is_empty() && self.after.is_empty() && self.replies.is_empty() {
             return Verdict::forward();
         }
@@ -151,6 +158,7 @@ impl Effect {
         }
         verdict.replies = self.replies;
         verdict.delay = (!self.delay.is_zero()).then_some(self.delay);
+        verdict.faults = self.faults;
         verdict.close = self.is_closed;
         verdict
     }

@@ -1,0 +1,496 @@
+//! The faults of one direction of one connection, one behind the other: how many of the waiting bytes may leave now.
+//!
+//! The stage holds no bytes. It is asked before every write and told after it; all that it keeps waiting waits where the
+//! lane keeps what the socket does not take, and counts there. It reads no clock.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use msnp::Direction;
+
+use super::gate::{Gate, Moment};
+use super::{Fault, Kind, StreamFault, chances};
+use crate::connection::Connection;
+
+/// The faults of one lane.
+#[derive(Debug, Default)]
+pub(crate) struct Stage {
+    gates: Vec<Gate>,
+    /// Bytes that left for the socket.
+    left: u64,
+    /// How far bytes may leave.
+    open: u64,
+    /// Nothing is waited for any more.
+    hurries: bool,
+    has_struck: bool,
+    news: Vec<News>,
+}
+
+/// Something to be told.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct News {
+    /// Who is to blame.
+    pub(crate) name: Arc<str>,
+    pub(crate) kind: Kind,
+    /// What it comes to; `None`: it begins.
+    pub(crate) strike: Option<Strike>,
+}
+
+/// How a fault ends a stream. Nothing leaves any more.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Strike {
+    /// What waits is lost, and the end of the stream is passed on.
+    Cut,
+    /// That, and the connection is closed.
+    Close,
+    /// Both sides are reset.
+    Reset,
+}
+
+impl Stage {
+    /// Returns the faults of the configuration that affect one direction of a connection, if there are any.
+    pub(crate) fn of(faults: &[StreamFault], connection: &Connection, direction: Direction) -> Option<Box<Stage>> {
+        let mut stage = Stage::default();
+        for fault in faults {
+            let is_meant = fault.stream == direction && fault.listen.is_none_or(|own| own == connection.listener());
+            if !is_meant {
+                continue;
+            }
+            // faults with one seed do not all affect the same connections
+            let name = fault.name.bytes().fold(0, |hash: u64, byte| hash.rotate_left(8) ^ u64::from(byte));
+            let mut chances = chances(fault.seed, &[connection.number, name]);
+            if chances.f64() < fault.toxicity {
+                let begins = Fault { name: Arc::clone(&fault.name), kind: fault.kind, seed: Some(chances.u64(..)) };
+                stage.tell(&begins, None);
+                stage.gates.push(Gate::of_stream(begins));
+            }
+        }
+        (!stage.gates.is_empty()).then(|| Box::new(stage))
+    }
+
+    /// Begins faults with the command that comes behind the `waiting` bytes and has so many itself.
+    pub(crate) fn begin(&mut self, faults: Vec<Fault>, waiting: usize, length: usize) {
+        let start = self.left + waiting as u64;
+        for fault in faults {
+            let is_at_work =
+                self.gates.iter().any(|gate| gate.fault.name == fault.name && gate.fault.kind == fault.kind);
+            let outlasts = fault.kind.outlasts_command();
+            if self.has_struck || !fault.kind.concerns(length) || (outlasts && is_at_work) {
+                continue;
+            }
+            if outlasts {
+                self.tell(&fault, None);
+            }
+            self.gates.push(Gate::of_command(fault, start..start + length as u64, self.left));
+        }
+    }
+
+    /// Returns how many of the `waiting` bytes may leave now.
+    pub(crate) fn permit(&mut self, waiting: usize, now: Instant) -> usize {
+        let (left, moment) = (self.left, self.moment(now));
+        let came = left + waiting as u64;
+        self.open = self.gates.iter_mut().fold(came, |came, gate| gate.advance(came, left, moment)).max(left);
+        if self.has_struck {
+            self.open = left;
+        }
+        usize::try_from(self.open - left).unwrap_or(waiting)
+    }
+
+    /// Takes note that so many bytes left.
+    pub(crate) fn wrote(&mut self, count: usize) {
+        self.left += count as u64;
+        let left = self.left;
+        self.gates.retain(|gate| !gate.is_over(left));
+    }
+
+    /// Returns what ends the stream, if something does now: once. `at_end`: the sender has closed its side.
+    pub(crate) fn strike(&mut self, waiting: usize, at_end: bool, now: Instant) -> Option<Strike> {
+        self.permit(waiting, now);
+        let (left, moment) = (self.left, self.moment(now));
+        let struck = self.gates.iter().find_map(|gate| Some((gate.strike(left, at_end, moment)?, gate.fault.clone())));
+        let (strike, fault) = struck?;
+        self.has_struck = true;
+        self.open = left;
+        self.gates.retain(|gate| matches!(gate.fault.kind, Kind::SlowClose { .. }));
+        self.tell(&fault, Some(strike));
+        Some(strike)
+    }
+
+    /// Waits for nothing any more: what a fault only delays leaves, and what ends the stream does so.
+    pub(crate) fn hurry(&mut self) {
+        self.hurries = true;
+    }
+
+    /// Whether the end of the stream may be passed on, now that all before it has been.
+    pub(crate) fn may_close(&mut self, now: Instant) -> bool {
+        let moment = self.moment(now);
+        let mut may_close = true;
+        for gate in &mut self.gates {
+            may_close &= gate.may_close(moment);
+        }
+        may_close
+    }
+
+    /// Returns what is to be told since it was asked last.
+    pub(crate) fn news(&mut self) -> Vec<News> {
+        std::mem::take(&mut self.news)
+    }
+
+    /// Returns when to ask again if nothing else happens.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        self.gates.iter().filter_map(Gate::due).min().filter(|_| !self.hurries)
+    }
+
+    /// Whether bytes may leave that have not.
+    pub(crate) fn is_open(&self) -> bool {
+        self.open > self.left
+    }
+
+    /// Whether a fault has ended the stream.
+    pub(crate) fn has_struck(&self) -> bool {
+        self.has_struck
+    }
+
+    /// Whether no fault is left, and nothing to tell.
+    pub(crate) fn is_over(&self) -> bool {
+        self.gates.is_empty() && self.news.is_empty() && !self.has_struck
+    }
+
+    /// Whether bytes only pass later: then more of them may wait.
+    pub(crate) fn is_long(&self) -> bool {
+        self.gates.iter().any(|gate| matches!(gate.fault.kind, Kind::Latency { .. }))
+    }
+
+    fn moment(&self, now: Instant) -> Moment {
+        Moment { now, is_last: self.hurries }
+    }
+
+    fn tell(&mut self, fault: &Fault, strike: Option<Strike>) {
+        self.news.push(News { name: Arc::clone(&fault.name), kind: fault.kind, strike });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::fault::gate::MOST_MARKS;
+
+    /// A lane with faults whose socket takes everything, and a clock that is set by hand.
+    struct Line {
+        stage: Stage,
+        waiting: usize,
+        start: Instant,
+        now: Instant,
+        /// What left, and how many milliseconds after the start.
+        left: Vec<(u64, usize)>,
+        struck: Option<Strike>,
+    }
+
+    fn ms(count: u64) -> Duration {
+        Duration::from_millis(count)
+    }
+
+    impl Line {
+        fn of(kinds: &[Kind]) -> Line {
+            let mut stage = Stage::default();
+            for &kind in kinds {
+                stage.gates.push(Gate::of_stream(Fault::new(kind).seeded(42)));
+            }
+            let now = Instant::now();
+            Line { stage, waiting: 0, start: now, now, left: Vec::new(), struck: None }
+        }
+
+        /// So many bytes come, with a fault that begins with them or without.
+        fn comes(&mut self, bytes: usize, fault: Option<Kind>) {
+            let faults = fault.map(|kind| Fault::new(kind).seeded(42)).into_iter().collect();
+            self.stage.begin(faults, self.waiting, bytes);
+            self.waiting += bytes;
+            self.write();
+        }
+
+        fn write(&mut self) {
+            loop {
+                let count = self.stage.permit(self.waiting, self.now);
+                if count == 0 {
+                    return;
+                }
+                self.stage.wrote(count);
+                self.waiting -= count;
+                self.left.push(((self.now - self.start).as_millis() as u64, count));
+            }
+        }
+
+        /// Time passes, up to so many milliseconds after the start.
+        fn until(&mut self, end: u64) {
+            let end = self.start + ms(end);
+            while let Some(due) = self.stage.due().filter(|due| *due <= end) {
+                assert!(due >= self.now, "what is due is done");
+                self.now = due;
+                self.write();
+                self.struck = self.struck.or(self.stage.strike(self.waiting, false, self.now));
+                assert!(self.stage.due().is_none_or(|next| next > due), "a timer that changes nothing");
+            }
+            self.now = end;
+            self.write();
+        }
+
+        fn strike(&mut self, at_end: bool) -> Option<Strike> {
+            self.struck.take().or_else(|| self.stage.strike(self.waiting, at_end, self.now))
+        }
+
+        fn sizes(&self) -> Vec<usize> {
+            self.left.iter().map(|(_, count)| *count).collect()
+        }
+    }
+
+    const LATENCY: Kind = Kind::Latency { latency: Duration::from_millis(100), jitter: Duration::ZERO };
+
+    #[test]
+    fn latency_moves_everything_by_the_same_time() {
+        let mut line = Line::of(&[LATENCY]);
+        line.comes(10, None);
+        line.until(30);
+        line.comes(20, None);
+        line.until(1000);
+        assert_eq!(line.left, [(100, 10), (130, 20)]);
+    }
+
+    #[test]
+    fn jitter_changes_the_times_and_not_the_order() {
+        let jittery = Kind::Latency { latency: ms(100), jitter: ms(90) };
+        let run = || {
+            let mut line = Line::of(&[jittery]);
+            for count in 1..=50 {
+                line.comes(count, None);
+                line.until(10 * count as u64);
+            }
+            line.until(1000);
+            line.left
+        };
+        let left = run();
+        assert_eq!(left.iter().map(|(_, count)| count).sum::<usize>(), 50 * 51 / 2);
+        let times: Vec<u64> = left.iter().map(|(at, _)| *at).collect();
+        assert!(times.is_sorted() && times.windows(2).any(|pair| pair[1] - pair[0] != 10), "{times:?}");
+        assert_eq!(left, run(), "the same seed has the same jitter");
+    }
+
+    #[test]
+    fn what_waits_for_many_moments_is_bounded() {
+        let mut line = Line::of(&[LATENCY]);
+        for count in 1..=2 * MOST_MARKS as u64 {
+            line.now = line.start + Duration::from_micros(count);
+            line.comes(1, None);
+        }
+        line.until(200);
+        assert_eq!(line.left.len(), MOST_MARKS);
+        assert_eq!(line.waiting, 0);
+    }
+
+    #[test]
+    fn bandwidth_lets_as_many_bytes_pass_as_there_is_time_for() {
+        let mut line = Line::of(&[Kind::Bandwidth { rate: 10 }]);
+        line.comes(2500, None);
+        line.until(1000);
+        assert_eq!(line.left, [(100, 1000), (200, 1000), (250, 500)]);
+        // the line was idle meanwhile: nothing was saved up
+        line.comes(1000, None);
+        line.until(2000);
+        assert_eq!(line.left[3..], [(1100, 1000)]);
+    }
+
+    #[test]
+    fn bandwidth_that_begins_with_a_command_is_for_all_that_follows() {
+        let mut line = Line::of(&[]);
+        line.comes(5000, None);
+        line.comes(100, Some(Kind::Bandwidth { rate: 1 }));
+        line.comes(50, None);
+        line.comes(50, Some(Kind::Bandwidth { rate: 1 }));
+        line.until(1000);
+        assert_eq!(line.left, [(0, 5000), (100, 100), (200, 100)]);
+    }
+
+    #[test]
+    fn faults_of_one_stream_are_passed_one_behind_the_other() {
+        let mut line = Line::of(&[LATENCY, Kind::Bandwidth { rate: 1 }]);
+        line.comes(30, None);
+        line.until(10);
+        line.comes(30, None);
+        line.until(1000);
+        assert_eq!(line.left, [(130, 30), (160, 30)]);
+    }
+
+    #[test]
+    fn the_slicer_cuts_the_same_pieces_wherever_the_stream_is_cut() {
+        let slicer = Kind::Slicer { average_size: 10, size_variation: 5, delay: ms(1) };
+        let mut whole = Line::of(&[slicer]);
+        whole.comes(1000, None);
+        whole.until(1000);
+        let ends = |line: &Line| {
+            let mut end = 0;
+            line.sizes().iter().map(|size| (end += size, end).1).collect::<Vec<_>>()
+        };
+        let sizes = whole.sizes();
+        assert!(sizes[..sizes.len() - 1].iter().all(|size| (5..=15).contains(size)), "{sizes:?}");
+        assert!(sizes.contains(&5) && sizes.contains(&15));
+        let times: Vec<u64> = whole.left.iter().map(|(at, _)| *at).collect();
+        assert_eq!(times, (0..times.len() as u64).collect::<Vec<_>>());
+        let mut cut = Line::of(&[slicer]);
+        for _ in 0..500 {
+            cut.comes(2, None);
+        }
+        cut.until(1000);
+        let cut = ends(&cut);
+        assert!(ends(&whole).iter().all(|end| cut.contains(end)));
+    }
+
+    #[test]
+    fn the_slicer_cuts_its_command_and_no_other() {
+        let slicer = Kind::Slicer { average_size: 4, size_variation: 0, delay: Duration::ZERO };
+        let mut line = Line::of(&[LATENCY]);
+        line.comes(10, None);
+        line.comes(10, Some(slicer));
+        line.comes(10, None);
+        line.until(1000);
+        assert_eq!(line.sizes(), [10, 4, 4, 2, 10]);
+        assert_eq!(line.stage.gates.len(), 1);
+    }
+
+    #[test]
+    fn a_limit_closes_behind_its_last_byte() {
+        let mut line = Line::of(&[Kind::LimitData { bytes: 15 }]);
+        line.comes(10, None);
+        assert_eq!(line.strike(false), None);
+        line.comes(10, None);
+        assert_eq!((line.sizes(), line.waiting), (vec![10, 5], 5));
+        assert_eq!(line.strike(false), Some(Strike::Close));
+        assert_eq!(line.strike(false), None);
+        let mut nothing = Line::of(&[Kind::LimitData { bytes: 0 }]);
+        assert_eq!(nothing.strike(false), None, "not before there is something to lose");
+        nothing.comes(1, None);
+        assert_eq!((nothing.sizes(), nothing.strike(false)), (vec![], Some(Strike::Close)));
+    }
+
+    #[test]
+    fn a_limit_of_a_command_counts_its_own_bytes() {
+        let mut line = Line::of(&[]);
+        line.comes(100, None);
+        line.comes(20, Some(Kind::LimitData { bytes: 20 }));
+        line.comes(100, None);
+        assert_eq!((line.sizes(), line.strike(false)), (vec![100, 20, 100], None), "it was not longer");
+        line.comes(21, Some(Kind::LimitData { bytes: 20 }));
+        assert_eq!((line.left.last().copied(), line.strike(false)), (Some((0, 20)), Some(Strike::Close)));
+        assert!(line.stage.has_struck());
+    }
+
+    #[test]
+    fn a_timeout_holds_everything_then_closes() {
+        let mut line = Line::of(&[Kind::Timeout { timeout: ms(500) }]);
+        line.comes(10, None);
+        line.until(499);
+        assert_eq!((line.left.len(), line.strike(false)), (0, None));
+        line.until(500);
+        assert_eq!(line.strike(false), Some(Strike::Close));
+        assert_eq!(line.stage.due(), None);
+    }
+
+    #[test]
+    fn a_timeout_of_nothing_holds_until_the_sender_leaves() {
+        let mut line = Line::of(&[]);
+        line.comes(10, None);
+        line.comes(10, Some(Kind::Timeout { timeout: Duration::ZERO }));
+        line.until(1_000_000);
+        assert_eq!((line.sizes(), line.strike(false), line.stage.due()), (vec![10], None, None));
+        assert_eq!(line.strike(true), Some(Strike::Cut));
+    }
+
+    #[test]
+    fn a_reset_waits_for_its_first_byte() {
+        let mut line = Line::of(&[Kind::ResetPeer { timeout: ms(50) }]);
+        line.until(1000);
+        assert_eq!(line.strike(false), None);
+        line.comes(1, None);
+        assert!(!line.stage.may_close(line.now));
+        line.until(1049);
+        assert_eq!(line.strike(false), None);
+        line.until(1050);
+        assert_eq!((line.strike(false), line.left.len()), (Some(Strike::Reset), 0));
+        // a command need not arrive to set it off
+        let mut line = Line::of(&[]);
+        line.comes(0, Some(Kind::ResetPeer { timeout: Duration::ZERO }));
+        assert_eq!(line.strike(false), Some(Strike::Reset));
+    }
+
+    #[test]
+    fn a_slow_close_delays_the_end_and_nothing_else() {
+        let mut line = Line::of(&[Kind::SlowClose { delay: ms(100) }, Kind::LimitData { bytes: 10 }]);
+        line.comes(20, None);
+        assert_eq!((line.sizes(), line.strike(false)), (vec![10], Some(Strike::Close)));
+        line.waiting = 0;
+        assert!(!line.stage.may_close(line.now));
+        line.until(99);
+        assert!(!line.stage.may_close(line.now));
+        line.until(100);
+        assert!(line.stage.may_close(line.now));
+    }
+
+    #[test]
+    fn in_a_hurry_nothing_is_waited_for() {
+        let late = Kind::Latency { latency: Duration::MAX, jitter: Duration::ZERO };
+        let slicer = Kind::Slicer { average_size: 4, size_variation: 0, delay: Duration::MAX };
+        let slow = [late, slicer, Kind::Bandwidth { rate: 1 }, Kind::SlowClose { delay: Duration::MAX }];
+        let mut line = Line::of(&slow);
+        line.comes(10, None);
+        line.until(0);
+        assert_eq!(line.left, []);
+        line.stage.hurry();
+        line.write();
+        assert_eq!((line.sizes(), line.stage.due()), (vec![4, 4, 2], None));
+        assert!(line.stage.may_close(line.now));
+        let mut line = Line::of(&[Kind::Timeout { timeout: Duration::MAX }]);
+        line.comes(10, None);
+        line.stage.hurry();
+        assert_eq!(line.strike(false), Some(Strike::Close));
+    }
+
+    #[test]
+    fn a_fault_that_is_at_work_does_not_begin_again() {
+        let mut line = Line::of(&[]);
+        for _ in 0..3 {
+            line.comes(10, Some(Kind::Bandwidth { rate: 1 }));
+        }
+        assert_eq!(line.stage.gates.len(), 1);
+        let news: Vec<_> = line.stage.news().into_iter().map(|news| (news.kind.name(), news.strike)).collect();
+        assert_eq!(news, [("bandwidth", None)]);
+    }
+
+    #[test]
+    fn toxicity_chooses_the_same_connections_again() {
+        let fault = |text: &str| toml::from_str::<StreamFault>(text).unwrap();
+        let faults = [
+            fault("type = 'slicer'\naverage_size = 9\nsize_variation = 8\ntoxicity = 0.5\nseed = 42"),
+            fault("type = 'timeout'\ntoxicity = 0.5\nseed = 42"),
+        ];
+        let affected = || {
+            let addresses = Connection::example();
+            let connections = (1..=100).map(|number| Connection::new(number, addresses.client, addresses.reached));
+            connections
+                .map(|connection| match Stage::of(&faults, &connection, Direction::ServerToClient) {
+                    None => String::new(),
+                    Some(mut stage) => {
+                        let pieces = stage.permit(1000, Instant::now());
+                        stage.gates.iter().fold(pieces.to_string(), |all, gate| all + " " + &gate.fault.name)
+                    }
+                })
+                .collect::<Vec<_>>()
+        };
+        let first = affected();
+        assert_eq!(first, affected());
+        for names in ["", " slicer_downstream", " timeout_downstream", " slicer_downstream timeout_downstream"] {
+            let count = first.iter().filter(|found| found.trim_start_matches(char::is_numeric) == names).count();
+            assert!((10..40).contains(&count), "{count} connections have {names:?}");
+        }
+        assert!(Stage::of(&faults, &Connection::example(), Direction::ClientToServer).is_none());
+    }
+}
