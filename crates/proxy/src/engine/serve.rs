@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tracing::{debug, info, warn};
 
-use crate::connection::{Connection, Order};
+use crate::connection::{Connection, Ending};
 use crate::engine::{SHUTDOWN, Shared, Target};
 use crate::hooks::redirect::plain;
 use crate::observer::{Changed, Event};
@@ -41,7 +41,7 @@ impl Shared {
             }
         };
         let (client, reached) = (canonical(client), canonical(reached));
-        let connection = Arc::new(Connection::new(self.number(), client, reached).by(listener));
+        let connection = Connection::by(listener, self.number(), client, reached);
         let entry = Entry { engine: Arc::clone(self), connection: Arc::clone(&connection) };
         self.registry().insert(connection.number, (Arc::clone(&connection), None));
         if self.stop.is_cancelled() {
@@ -70,6 +70,7 @@ struct Entry {
 
 impl Drop for Entry {
     fn drop(&mut self) {
+        self.connection.inbox().close();
         self.engine.registry().remove(&self.connection.number);
     }
 }
@@ -87,9 +88,9 @@ async fn serve(engine: Arc<Shared>, connection: Arc<Connection>, socket: TcpStre
             debug!(connection = number, client = %connection.client, "closed without a byte");
             return;
         }
-        First::Ordered(order) => {
+        First::Ordered(ending) => {
             debug!(connection = number, "ended before the first command was whole");
-            return discard(&mut relay, order.reason().to_owned());
+            return discard(&mut relay, ending.0.to_owned());
         }
     };
     let upstream = match route(&mut relay, &socket, &opening, follows) {
@@ -102,8 +103,8 @@ async fn serve(engine: Arc<Shared>, connection: Arc<Connection>, socket: TcpStre
         connected = Box::pin(connect(&engine, &upstream)) => {
             connected.map_err(|problem| format!("cannot connect to {}: {problem}", connection.upstream()))
         }
-        order = std::future::poll_fn(|cx| connection.inbox().poll(cx)) => {
-            return discard(&mut relay, order.reason().to_owned());
+        ending = std::future::poll_fn(|cx| connection.inbox().poll_end(cx)) => {
+            return discard(&mut relay, ending.0.to_owned());
         }
     };
     let server = match server {
@@ -130,7 +131,7 @@ enum First {
     /// The client is gone without a word.
     Nothing,
     /// Somebody ended the connection, though the client had said something.
-    Ordered(Order),
+    Ordered(Ending),
 }
 
 /// Reads until the client's first command is whole, and leaves all in the lane.
@@ -161,8 +162,8 @@ async fn first_command(relay: &mut Relay, socket: &TcpStream) -> First {
         let ready = tokio::select! {
             ready = socket.readable() => ready,
             () = tokio::time::sleep_until(deadline.into()) => return First::Command(Opening::Other),
-            order = std::future::poll_fn(|cx| connection.inbox().poll(cx)) => {
-                return if lane.partial.is_empty() { First::Nothing } else { First::Ordered(order) };
+            ending = std::future::poll_fn(|cx| connection.inbox().poll_end(cx)) => {
+                return if lane.partial.is_empty() { First::Nothing } else { First::Ordered(ending) };
             }
         };
         lane.partial.reserve(FIRST_READ);
@@ -306,6 +307,7 @@ fn discard(relay: &mut Relay, reason: String) {
                     sent: Some(Vec::new()),
                     by: Vec::new(),
                     delay: None,
+                    held: None,
                     tags: Vec::new(),
                 })
             }

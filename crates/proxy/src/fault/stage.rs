@@ -157,7 +157,7 @@ impl Stage {
     }
 
     /// Whether bytes only pass later: then more of them may wait.
-    pub(crate) fn is_long(&self) -> bool {
+    pub(crate) fn is_late(&self) -> bool {
         self.gates.iter().any(|gate| matches!(gate.fault.kind, Kind::Latency { .. }))
     }
 

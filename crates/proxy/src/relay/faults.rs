@@ -1,10 +1,10 @@
 //! The faults of a connection: begun with it, told of, and carried out where they end it.
 
 use std::net::Shutdown;
-use std::time::{Duration, Instant, SystemTime};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use msnp::Direction;
-use msnp::argument::Scope;
 use socket2::SockRef;
 use tokio::net::TcpStream;
 use tracing::{debug, info};
@@ -35,19 +35,19 @@ impl Relay {
         if lane.faults.is_none() || lane.shut {
             return;
         }
-        let struck = lane.strike(now);
+        let lost = lane.strike(now).unwrap_or(0);
         let news = lane.faults.as_mut().map(|stage| stage.news()).unwrap_or_default();
         for news in news {
-            let lost = struck.map_or(0, |(_, lost)| lost);
             self.tell_of_fault(direction, &news, lost);
-            let reason = |what: &str| Some(format!("{what} by {:?}", &*news.name));
-            match news.strike {
-                Some(Strike::Close) => self.end("proxy", reason("closed")),
-                Some(Strike::Reset) => {
-                    self.end("proxy", reason("reset"));
+            let Some(strike) = news.strike else { continue };
+            self.forget(direction, Arc::clone(&news.name));
+            match strike {
+                Strike::Cut => {}
+                Strike::Close => self.end("proxy", Some(format!("closed by {:?}", &*news.name))),
+                Strike::Reset => {
+                    self.end("proxy", Some(format!("reset by {:?}", &*news.name)));
                     self.reset(sockets);
                 }
-                Some(Strike::Cut) | None => {}
             }
         }
     }
@@ -57,12 +57,11 @@ impl Relay {
         for socket in sockets {
             if let Err(error) = SockRef::from(socket).set_linger(Some(Duration::ZERO)) {
                 debug!(connection = self.connection.number, %error, "cannot reset: closed instead");
+                // it may be closed already
                 let _ = SockRef::from(socket).shutdown(Shutdown::Both);
             }
         }
-        for lane in &mut self.lanes {
-            lane.abandon();
-        }
+        self.abandon_all("the connection was reset");
     }
 
     fn tell_of_fault(&mut self, direction: Direction, news: &News, lost: usize) {
@@ -80,7 +79,6 @@ impl Relay {
                 format!("fault {name:?}: {kind}: {what}, {lost} bytes not sent to the {to}")
             }
         };
-        let scope = Scope { server: self.facts.server, version: self.facts.version };
-        self.reporter.tell(Event::Note(text.into()), SystemTime::now(), scope, &self.engine, &self.connection);
+        self.report(Event::Note(text.into()));
     }
 }
