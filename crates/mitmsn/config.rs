@@ -252,6 +252,25 @@ mod tests {
     }
 
     #[test]
+    fn faults_are_read_from_a_file_and_from_the_command_line() {
+        let file = "[[fault]]\ntype = 'latency'\nlatency = '1s'\n[[fault]]\ntype = 'timeout'\nstream = 'upstream'\n";
+        let names =
+            |config: Config| config.settings().faults.iter().map(|fault| fault.name.to_string()).collect::<Vec<_>>();
+        assert_eq!(check_file(Path::new("c.toml"), file).unwrap(), []);
+        assert_eq!(names(toml::from_str(file).unwrap()), ["latency_downstream", "timeout_upstream"]);
+        let load = |set: &str| Config::load(&Sources { config: None, set: vec![set.into()] });
+        let config = load("fault=[{type = \"slicer\", average_size = 5, delay = \"10us\", seed = 1}]").unwrap();
+        let written = toml::to_string(&config).unwrap();
+        assert_eq!(toml::from_str::<Config>(&written).unwrap(), config, "what is written is read as the same");
+        assert_eq!(names(config), ["slicer_downstream"]);
+        let error = |set| format!("{:#}", load(set).unwrap_err());
+        assert!(error("fault=[{type = \"slicer\", bytes = 5, average_size = 5}]").contains("slicer has no `bytes`"));
+        assert!(error("fault=[{type = \"slicer\"}]").contains("slicer lacks `average_size`"));
+        assert!(error("fault=[{type = slicer}]").contains("not a list of tables"));
+        assert!(error("fault=latency").contains("expected a fault: {type = \"latency\""));
+    }
+
+    #[test]
     fn wrong_keys_and_values_say_where_and_what_to_do() {
         let problems = check_file(Path::new("c.toml"), "[limits]\nlin = 5\n").unwrap();
         let text = render_all(&problems, false);
@@ -259,6 +278,24 @@ mod tests {
         assert!(text.contains("did you mean `line`?"), "{text}");
         let problems = check_file(Path::new("c.toml"), "[limits]\nidle_timeout = \"5\"\n").unwrap();
         assert!(render_all(&problems, false).contains("is not a duration"));
+        let faults = [
+            ("type = 'latncy'", "unknown fault \"latncy\"", "2:8", "did you mean `latency`?"),
+            ("type = 'limit_data'\nbits = 5", "unknown key `bits` in a fault of type limit_data", "3:1", "bytes"),
+            ("type = 'limit_data'\nbytes = 'x'", "invalid type: string \"x\", expected u64", "3:9", ""),
+            ("type = 'limit_data'\nbytes = 5\nstream = 'up'", "`stream` must be \"upstream\"", "4:10", "towards"),
+            ("type = 'timeout'\nlisten = '1863'", "invalid socket address", "3:10", ""),
+            ("latency = '5ms'", "`fault` lacks `type`", "1:1", "type = \"latency\""),
+        ];
+        for (lines, message, place, help) in faults {
+            let problems = check_file(Path::new("c.toml"), &format!("[[fault]]\n{lines}\n")).unwrap();
+            let text = render_all(&problems, false);
+            for part in [message, &format!("c.toml:{place}"), help] {
+                assert!(text.contains(part), "{part:?} is not in\n{text}");
+            }
+            assert_eq!(problems.len(), 1);
+        }
+        let problems = check_file(Path::new("c.toml"), "[fault]\ntype = 'timeout'\n").unwrap();
+        assert!(render_all(&problems, false).contains("write [[fault]]"));
         let sources = Sources { config: None, set: vec!["limits.idle=5".into()] };
         let error = format!("{:#}", Config::load(&sources).unwrap_err());
         assert!(error.contains("unknown key limits.idle"), "{error}");

@@ -5,6 +5,8 @@ mod support;
 
 mod cli;
 mod clients;
+mod command_faults;
+mod faults;
 mod lifecycle;
 mod recording;
 mod redirects;

@@ -37,7 +37,7 @@ pub struct StreamFault {
 
 /// The keys of a fault.
 #[derive(Clone, Default, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default, deny_unknown_fields, expecting = "a fault: {type = \"latency\", latency = \"250ms\"}")]
 struct Table {
     r#type: String,
     #[serde(skip_serializing_if = "Option::is_none")]
