@@ -13,8 +13,9 @@ use super::{Fault, Kind, Strike, chances, later, vary};
 pub(super) struct Gate {
     pub(super) fault: Fault,
     chances: Rng,
-    /// The bytes that it is about.
-    range: Range<u64>,
+    /// The first byte that it is about, and the one behind the last.
+    start: u64,
+    end: u64,
     /// It begins when so many bytes have come to it.
     threshold: u64,
     begun: Option<Instant>,
@@ -58,27 +59,26 @@ impl Gate {
     /// A fault of the whole stream. Those that end it wait for its first byte.
     pub(super) fn of_stream(fault: Fault) -> Gate {
         let waits = matches!(fault.kind, Kind::ResetPeer { .. } | Kind::LimitData { .. });
-        Gate::new(fault, 0..u64::MAX, u64::from(waits), 0)
+        Gate::new(fault, 0..u64::MAX, u64::from(waits))
     }
 
-    /// A fault that begins with the command that has these bytes, of which none has left, behind others that may wait from
-    /// `left` on.
-    pub(super) fn of_command(fault: Fault, command: Range<u64>, left: u64) -> Gate {
-        let end = if fault.kind.outlasts_command() { u64::MAX } else { command.end };
-        let start = command.start;
-        Gate::new(fault, start..end, start, left)
+    /// A fault that begins with the command that has these bytes, when all before them has left.
+    pub(super) fn of_command(fault: Fault, command: Range<u64>) -> Gate {
+        let Range { start, end } = command;
+        let end = if fault.kind.outlasts_command() { u64::MAX } else { end };
+        Gate::new(fault, start..end, start)
     }
 
-    fn new(fault: Fault, range: Range<u64>, threshold: u64, left: u64) -> Gate {
+    fn new(fault: Fault, Range { start, end }: Range<u64>, threshold: u64) -> Gate {
         let state = match fault.kind {
             Kind::Latency { .. } => State::Latency(VecDeque::new()),
             Kind::Bandwidth { .. } => State::Bandwidth(None),
-            Kind::Slicer { .. } => State::Slicer(range.start, None),
+            Kind::Slicer { .. } => State::Slicer(start, None),
             Kind::SlowClose { .. } => State::SlowClose(None),
             Kind::Timeout { .. } | Kind::ResetPeer { .. } | Kind::LimitData { .. } => State::Nothing,
         };
         let chances = chances(fault.seed, &[]);
-        Gate { fault, chances, range, threshold, begun: None, came: left, passed: left, due: None, state }
+        Gate { fault, chances, start, end, threshold, begun: None, came: start, passed: start, due: None, state }
     }
 
     /// Takes note of how far bytes came and how far they left, and returns how far they may pass.
@@ -88,20 +88,18 @@ impl Gate {
         if came >= self.threshold {
             self.begun.get_or_insert(moment.now);
         }
-        let start = self.range.start;
         match self.fault.kind {
             Kind::Latency { latency, jitter } => self.pass_late(latency, jitter, moment),
             Kind::Bandwidth { rate } => self.pass_slowly(rate, moment),
             Kind::SlowClose { .. } => self.passed = came,
             Kind::Timeout { timeout } | Kind::ResetPeer { timeout } => {
-                self.passed = came.min(start);
                 let is_endless = timeout.is_zero() && matches!(self.fault.kind, Kind::Timeout { .. });
                 self.due = self.begun.filter(|_| !is_endless).map(|begun| later(begun, timeout));
             }
             Kind::Slicer { average_size, size_variation, delay } => {
                 self.pass_in_pieces((average_size, size_variation), delay, left, moment);
             }
-            Kind::LimitData { bytes } => self.passed = came.min(start.saturating_add(bytes)),
+            Kind::LimitData { bytes } => self.passed = came.min(self.start.saturating_add(bytes)),
         }
         self.passed
     }
@@ -110,11 +108,11 @@ impl Gate {
     pub(super) fn strike(&self, left: u64, at_end: bool, moment: Moment) -> Option<Strike> {
         let begun = self.begun?;
         match self.fault.kind {
-            Kind::Timeout { .. } if at_end && left >= self.range.start => Some(Strike::Cut),
+            Kind::Timeout { .. } if at_end && left >= self.start => Some(Strike::Cut),
             Kind::Timeout { timeout } if timeout.is_zero() => None,
             Kind::Timeout { timeout } => moment.is_past(later(begun, timeout)).then_some(Strike::Close),
             Kind::ResetPeer { timeout } => moment.is_past(later(begun, timeout)).then_some(Strike::Reset),
-            Kind::LimitData { bytes } => (left >= self.range.start.saturating_add(bytes)).then_some(Strike::Close),
+            Kind::LimitData { bytes } => (left >= self.start.saturating_add(bytes)).then_some(Strike::Close),
             _ => None,
         }
     }
@@ -132,13 +130,18 @@ impl Gate {
         }
     }
 
+    /// Returns where the first byte lies that it is about.
+    pub(super) fn start(&self) -> u64 {
+        self.start
+    }
+
     pub(super) fn due(&self) -> Option<Instant> {
         self.due
     }
 
     /// Whether all bytes that it is about have left.
     pub(super) fn is_over(&self, left: u64) -> bool {
-        left >= self.range.end
+        left >= self.end
     }
 
     fn pass_late(&mut self, latency: Duration, jitter: Duration, moment: Moment) {
@@ -164,9 +167,8 @@ impl Gate {
 
     fn pass_slowly(&mut self, rate: u64, moment: Moment) {
         let State::Bandwidth(piece) = &mut self.state else { return };
-        self.passed = self.passed.max(self.came.min(self.range.start));
         let mut start = moment.now;
-        while self.passed < self.came && self.passed >= self.range.start {
+        while self.passed < self.came {
             let (end, due) = *piece.get_or_insert_with(|| {
                 let length = (self.came - self.passed).min(rate.saturating_mul(PIECE.as_millis() as u64));
                 // a rate in thousands a second is one of bytes in a millisecond
@@ -190,11 +192,7 @@ impl Gate {
             // a piece leaves by itself: the next must not catch up with it in the buffer
             return;
         }
-        if self.passed < self.range.start {
-            self.passed = self.came.min(self.range.start);
-            return;
-        }
-        if self.passed >= self.range.end {
+        if self.passed >= self.end {
             self.passed = self.came;
             return;
         }
@@ -204,7 +202,7 @@ impl Gate {
         }
         if *boundary <= self.passed {
             let size = (average - variation.min(average)).max(1)..=average.saturating_add(variation).max(1);
-            *boundary = self.passed.saturating_add(self.chances.u64(size)).min(self.range.end);
+            *boundary = self.passed.saturating_add(self.chances.u64(size)).min(self.end);
         }
         self.passed = self.came.min(*boundary);
         *next = (self.passed == *boundary).then(|| later(moment.now, delay));

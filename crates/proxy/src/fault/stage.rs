@@ -3,6 +3,7 @@
 //! The stage holds no bytes. It is asked before every write and told after it; all that it keeps waiting waits where the
 //! lane keeps what the socket does not take, and counts there. It reads no clock.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -15,7 +16,12 @@ use crate::connection::Connection;
 /// The faults of one lane.
 #[derive(Debug, Default)]
 pub(crate) struct Stage {
-    gates: Vec<Gate>,
+    /// What is about the whole stream, in its order.
+    of_stream: Vec<Gate>,
+    /// What began with a command, behind that.
+    of_commands: Vec<Gate>,
+    /// What begins with commands that wait, in their order.
+    coming: VecDeque<Gate>,
     /// Bytes that left for the socket.
     left: u64,
     /// How far bytes may leave.
@@ -62,34 +68,41 @@ impl Stage {
             if chances.f64() < fault.toxicity {
                 let begins = Fault { name: Arc::clone(&fault.name), kind: fault.kind, seed: Some(chances.u64(..)) };
                 stage.tell(&begins, None);
-                stage.gates.push(Gate::of_stream(begins));
+                stage.of_stream.push(Gate::of_stream(begins));
             }
         }
-        (!stage.gates.is_empty()).then(|| Box::new(stage))
+        (!stage.of_stream.is_empty()).then(|| Box::new(stage))
     }
 
     /// Begins faults with the command that comes behind the `waiting` bytes and has so many itself.
     pub(crate) fn begin(&mut self, faults: Vec<Fault>, waiting: usize, length: usize) {
         let start = self.left + waiting as u64;
         for fault in faults {
-            let is_at_work =
-                self.gates.iter().any(|gate| gate.fault.name == fault.name && gate.fault.kind == fault.kind);
-            let outlasts = fault.kind.outlasts_command();
-            if self.has_struck || !fault.kind.concerns(length) || (outlasts && is_at_work) {
+            if self.has_struck || !fault.kind.concerns(length) {
                 continue;
             }
-            if outlasts {
+            if fault.kind.outlasts_command() {
+                let mut known = self.of_commands.iter().chain(&self.coming);
+                if known.any(|gate| gate.fault.name == fault.name && gate.fault.kind == fault.kind) {
+                    continue;
+                }
                 self.tell(&fault, None);
             }
-            self.gates.push(Gate::of_command(fault, start..start + length as u64, self.left));
+            self.coming.push_back(Gate::of_command(fault, start..start + length as u64));
         }
     }
 
     /// Returns how many of the `waiting` bytes may leave now.
     pub(crate) fn permit(&mut self, waiting: usize, now: Instant) -> usize {
         let (left, moment) = (self.left, self.moment(now));
-        let came = left + waiting as u64;
-        self.open = self.gates.iter_mut().fold(came, |came, gate| gate.advance(came, left, moment)).max(left);
+        while let Some(gate) = self.coming.pop_front_if(|gate| gate.start() <= left) {
+            self.of_commands.push(gate);
+        }
+        let pass = |came, gate: &mut Gate| gate.advance(came, left, moment);
+        let came = self.of_stream.iter_mut().fold(left + waiting as u64, pass);
+        // a fault that begins with a command waits until all before that has left
+        let came = self.coming.front().map_or(came, |gate| came.min(gate.start()));
+        self.open = self.of_commands.iter_mut().fold(came, pass).max(left);
         if self.has_struck {
             self.open = left;
         }
@@ -100,18 +113,21 @@ impl Stage {
     pub(crate) fn wrote(&mut self, count: usize) {
         self.left += count as u64;
         let left = self.left;
-        self.gates.retain(|gate| !gate.is_over(left));
+        self.of_commands.retain(|gate| !gate.is_over(left));
     }
 
     /// Returns what ends the stream, if something does now: once. `at_end`: the sender has closed its side.
     pub(crate) fn strike(&mut self, waiting: usize, at_end: bool, now: Instant) -> Option<Strike> {
         self.permit(waiting, now);
         let (left, moment) = (self.left, self.moment(now));
-        let struck = self.gates.iter().find_map(|gate| Some((gate.strike(left, at_end, moment)?, gate.fault.clone())));
+        let struck = self.gates().find_map(|gate| Some((gate.strike(left, at_end, moment)?, gate.fault.clone())));
         let (strike, fault) = struck?;
         self.has_struck = true;
         self.open = left;
-        self.gates.retain(|gate| matches!(gate.fault.kind, Kind::SlowClose { .. }));
+        self.coming.clear();
+        for gates in [&mut self.of_stream, &mut self.of_commands] {
+            gates.retain(|gate| matches!(gate.fault.kind, Kind::SlowClose { .. }));
+        }
         self.tell(&fault, Some(strike));
         Some(strike)
     }
@@ -125,7 +141,7 @@ impl Stage {
     pub(crate) fn may_close(&mut self, now: Instant) -> bool {
         let moment = self.moment(now);
         let mut may_close = true;
-        for gate in &mut self.gates {
+        for gate in self.of_stream.iter_mut().chain(&mut self.of_commands) {
             may_close &= gate.may_close(moment);
         }
         may_close
@@ -138,7 +154,7 @@ impl Stage {
 
     /// Returns when to ask again if nothing else happens.
     pub(crate) fn due(&self) -> Option<Instant> {
-        self.gates.iter().filter_map(Gate::due).min().filter(|_| !self.hurries)
+        self.gates().filter_map(Gate::due).min().filter(|_| !self.hurries)
     }
 
     /// Whether bytes may leave that have not.
@@ -153,12 +169,17 @@ impl Stage {
 
     /// Whether no fault is left, and nothing to tell.
     pub(crate) fn is_over(&self) -> bool {
-        self.gates.is_empty() && self.news.is_empty() && !self.has_struck
+        self.gates().next().is_none() && self.coming.is_empty() && self.news.is_empty() && !self.has_struck
     }
 
     /// Whether bytes only pass later: then more of them may wait.
     pub(crate) fn is_late(&self) -> bool {
-        self.gates.iter().any(|gate| matches!(gate.fault.kind, Kind::Latency { .. }))
+        self.gates().any(|gate| matches!(gate.fault.kind, Kind::Latency { .. }))
+    }
+
+    /// Returns the faults at work.
+    fn gates(&self) -> impl Iterator<Item = &Gate> {
+        self.of_stream.iter().chain(&self.of_commands)
     }
 
     fn moment(&self, now: Instant) -> Moment {
@@ -196,7 +217,7 @@ mod tests {
         fn of(kinds: &[Kind]) -> Line {
             let mut stage = Stage::default();
             for &kind in kinds {
-                stage.gates.push(Gate::of_stream(Fault::new(kind).seeded(42)));
+                stage.of_stream.push(Gate::of_stream(Fault::new(kind).seeded(42)));
             }
             let now = Instant::now();
             Line { stage, waiting: 0, start: now, now, left: Vec::new(), struck: None }
@@ -354,7 +375,19 @@ mod tests {
         line.comes(10, None);
         line.until(1000);
         assert_eq!(line.sizes(), [10, 4, 4, 2, 10]);
-        assert_eq!(line.stage.gates.len(), 1);
+        assert_eq!(line.stage.gates().count(), 1);
+    }
+
+    #[test]
+    fn of_many_commands_with_faults_one_is_at_work() {
+        let slicer = Kind::Slicer { average_size: 4, size_variation: 0, delay: Duration::ZERO };
+        let mut line = Line::of(&[LATENCY]);
+        for _ in 0..1000 {
+            line.comes(5, Some(slicer));
+        }
+        line.until(1000);
+        assert_eq!(line.sizes(), [4, 1].repeat(1000));
+        assert!(line.stage.of_commands.is_empty() && line.stage.coming.is_empty());
     }
 
     #[test]
@@ -460,7 +493,7 @@ mod tests {
         for _ in 0..3 {
             line.comes(10, Some(Kind::Bandwidth { rate: 1 }));
         }
-        assert_eq!(line.stage.gates.len(), 1);
+        assert_eq!(line.stage.gates().count(), 1);
         let news: Vec<_> = line.stage.news().into_iter().map(|news| (news.kind.name(), news.strike)).collect();
         assert_eq!(news, [("bandwidth", None)]);
     }
@@ -480,7 +513,7 @@ mod tests {
                     None => String::new(),
                     Some(mut stage) => {
                         let pieces = stage.permit(1000, Instant::now());
-                        stage.gates.iter().fold(pieces.to_string(), |all, gate| all + " " + &gate.fault.name)
+                        stage.gates().fold(pieces.to_string(), |all, gate| all + " " + &gate.fault.name)
                     }
                 })
                 .collect::<Vec<_>>()
