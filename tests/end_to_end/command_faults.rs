@@ -159,8 +159,8 @@ fn a_command_resets_both_sides() {
     client.sees_reset();
     peer.sees_reset();
     let expected = [
-        "note: fault \"it\" begins: reset_peer 0ns, towards the server",
-        "note: fault \"it\": reset_peer 0ns: connection reset, 13 bytes not sent to the server",
+        "note: fault \"it\" begins: reset_peer 0s, towards the server",
+        "note: fault \"it\": reset_peer 0s: connection reset, 13 bytes not sent to the server",
         "closed by proxy: reset by \"it\"",
     ];
     assert_eq!(remarks(&proxy.stop()), expected);

@@ -179,8 +179,8 @@ fn a_timeout_of_nothing_lasts_until_the_sender_leaves() {
     client.ends();
     peer.sees_end();
     let expected = [
-        "note: fault \"timeout_downstream\" begins: timeout 0ns, towards the client",
-        "note: fault \"timeout_downstream\": timeout 0ns: stream cut off, 13 bytes not sent to the client",
+        "note: fault \"timeout_downstream\" begins: timeout 0s, towards the client",
+        "note: fault \"timeout_downstream\": timeout 0s: stream cut off, 13 bytes not sent to the client",
         "closed by server",
     ];
     assert_eq!(remarks(&proxy.stop()), expected);

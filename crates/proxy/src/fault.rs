@@ -130,16 +130,15 @@ impl Kind {
 
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let time = |time: &Duration| if time.is_zero() { "0s".to_owned() } else { format!("{time:?}") };
         f.write_str(self.name())?;
         match self {
-            Kind::Latency { latency, jitter } if jitter.is_zero() => write!(f, " {latency:?}"),
-            Kind::Latency { latency, jitter } => write!(f, " {latency:?}, jitter {jitter:?}"),
+            Kind::Latency { latency, jitter } => write!(f, " {}, jitter {}", time(latency), time(jitter)),
             Kind::Bandwidth { rate } => write!(f, " {rate} KB/s"),
-            Kind::SlowClose { delay: time } | Kind::Timeout { timeout: time } | Kind::ResetPeer { timeout: time } => {
-                write!(f, " {time:?}")
-            }
+            Kind::SlowClose { delay } => write!(f, " {}", time(delay)),
+            Kind::Timeout { timeout } | Kind::ResetPeer { timeout } => write!(f, " {}", time(timeout)),
             Kind::Slicer { average_size, size_variation, delay } => {
-                write!(f, " {average_size} bytes, variation {size_variation}, delay {delay:?}")
+                write!(f, " {average_size} bytes, variation {size_variation}, delay {}", time(delay))
             }
             Kind::LimitData { bytes } => write!(f, " {bytes} bytes"),
         }
