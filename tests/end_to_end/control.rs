@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 use msnp::Version;
 use msnp_sandbox::client::{Client, Login};
-use msnp_sandbox::{Options, Sandbox};
+use msnp_sandbox::{Account, Options, Sandbox};
 use msnp_transcript::Event;
 use msnp_transcript::event::Origin;
 use serde_json::Value;
@@ -25,7 +25,7 @@ impl Office {
     fn open(rules: &str, who: &[&str]) -> Office {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
         let mut options = Options::default();
-        options.accounts.push(("carol@example.com".into(), "password".into()));
+        options.accounts.push(Account::new("carol@example.com", "password", "Carol"));
         let sandbox = runtime.block_on(Sandbox::start(options)).unwrap();
         let proxy = Setup::before(sandbox.dispatch()).rules(rules).controlled().start();
         let mut people = Vec::new();

@@ -5,8 +5,10 @@ mod support;
 
 mod cli;
 mod clients;
+mod command_faults;
 #[cfg(feature = "web")]
 mod control;
+mod faults;
 mod lifecycle;
 mod recording;
 mod redirects;

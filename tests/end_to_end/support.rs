@@ -142,6 +142,14 @@ impl Setup {
         self.flag("--rules").flag(file)
     }
 
+    /// Puts a configuration file beside the transcripts and uses it.
+    pub(crate) fn config(self, source: &str) -> Setup {
+        let file = self.folder.path().join("config.toml");
+        std::fs::write(&file, source).unwrap();
+        let file = file.display().to_string();
+        self.flag("--config").flag(file)
+    }
+
     fn command(&mut self) -> Process {
         if self.listen.is_empty() {
             self.listen.push("127.0.0.1:0".into());
@@ -534,6 +542,24 @@ impl Peer {
             line.push(byte[0]);
         }
         String::from_utf8(line).unwrap()
+    }
+
+    /// Reads so many bytes, or fewer if the stream ends before.
+    pub(crate) fn reads(&mut self, count: u64) -> Vec<u8> {
+        let mut seen = Vec::new();
+        (&mut self.socket).take(count).read_to_end(&mut seen).unwrap();
+        seen
+    }
+
+    /// Reads lines up to this one.
+    pub(crate) fn sees_until(&mut self, line: &str) {
+        while self.sees_line() != line {}
+    }
+
+    /// Waits for the stream to be reset and checks that nothing came before that.
+    pub(crate) fn sees_reset(&mut self) {
+        let read = self.socket.read(&mut [0]).map_err(|error| error.kind());
+        assert_eq!(read, Err(ErrorKind::ConnectionReset), "{} is not reset", self.name);
     }
 
     /// Waits for the end of the stream and checks that nothing came before it.

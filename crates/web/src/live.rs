@@ -155,7 +155,9 @@ impl Observer for Live {
                 self.ring.add(source, What::Changed(Box::new(changed.clone())));
             }
             Event::Injected { command, by } => {
-                lock(&tracked.now).left(command, about, place, None);
+                let mut now = lock(&tracked.now);
+                now.state.injected(&Seen::new(place.connection, command, place.scope, about.time));
+                drop(now);
                 self.ring.add(source, What::Injected(Box::new(command.clone()), Arc::clone(by)));
             }
             other => {
@@ -200,11 +202,7 @@ impl Now {
                 });
                 self.know(about);
             }
-            Event::Released { sent: Some(sent), .. } => {
-                for command in sent {
-                    self.left(command, about, Place::of(about), None);
-                }
-            }
+            Event::Released { number, sent, .. } => self.state.released(*number, sent.as_deref(), about.time),
             Event::Closed { .. } => {
                 let number = about.connection.map_or(0, |connection| connection.number);
                 self.state.closed(number);
@@ -219,40 +217,29 @@ impl Now {
     /// A command that was forwarded as it came.
     fn forwarded(&mut self, command: &Command, about: &About<'_>, place: Place) {
         self.errors += u64::from(command.verb().is_error());
-        self.left(command, about, place, None);
+        self.left(command, about, place);
     }
 
     fn changed(&mut self, changed: &Changed, about: &About<'_>, place: Place) {
         let received = &changed.received;
         self.commands[received.direction().index()] += 1;
         self.errors += u64::from(received.verb().is_error());
-        let id = match received.direction() {
-            // the server's number pairs a reply with its command
-            Direction::ServerToClient => received.transaction_id(),
-            Direction::ClientToServer => None,
-        };
-        match &changed.sent {
-            // what is held counts as said, so that what follows is understood
-            None => self.left(received, about, place, id),
-            Some(sent) => {
-                if let (Some(id), true) = (id, sent.is_empty()) {
-                    self.state.answered(place.connection, id);
-                }
-                for command in sent {
-                    let is_own = command.direction() == received.direction();
-                    self.left(command, about, place, id.filter(|_| is_own));
-                }
+        if TELLING.holds(received.direction(), received.slot()) {
+            let seen = Seen::new(place.connection, received, place.scope, about.time);
+            match changed.held {
+                Some(number) => self.state.held(number, &seen),
+                None => self.state.passed(&seen, changed.sent.as_deref()),
             }
+            self.know(about);
+            self.rename(place.connection, place.scope);
         }
     }
 
-    fn left(&mut self, command: &Command, about: &About<'_>, place: Place, id: Option<msnp::TransactionId>) {
-        if TELLING.holds(command.direction(), command.slot()) {
-            let Place { connection, scope } = place;
-            self.state.command(&Seen { connection, command, scope, time: about.time, id });
-            self.know(about);
-            self.rename(connection, scope);
-        }
+    /// A command left as it is.
+    fn left(&mut self, command: &Command, about: &About<'_>, place: Place) {
+        self.state.command(&Seen::new(place.connection, command, place.scope, about.time));
+        self.know(about);
+        self.rename(place.connection, place.scope);
     }
 
     fn know(&mut self, about: &About<'_>) {
