@@ -11,7 +11,9 @@ use msnp::flow::Address;
 mod control;
 
 #[cfg(feature = "web")]
-pub(crate) use control::{ControlCommand, Hold, LineLength, Reach, Release, RulesAction, Send, Tail, To};
+pub(crate) use control::{
+    ControlCommand, Experiment, Hold, LineLength, Reach, Release, RulesAction, Send, TableFormat, Tail, To,
+};
 
 /// Intercepting proxy and research workbench for the MSN Messenger protocol, MSNP2 to MSNP21
 ///

@@ -13,6 +13,8 @@ mod check;
 #[cfg(feature = "web")]
 mod control;
 mod demo;
+#[cfg(feature = "web")]
+mod experiment;
 mod explain;
 mod generate;
 #[cfg(feature = "web")]
@@ -62,6 +64,7 @@ fn control(command: ControlCommand) -> Result<ExitCode> {
         ControlCommand::Drop { number, reach } => holds::drop(number, &reach),
         ControlCommand::Close { target, reach } => sessions::close(&target, &reach),
         ControlCommand::Rules { action } => rules::run(&action),
+        ControlCommand::Experiment(arguments) => experiment::run(&arguments),
         ControlCommand::Call { name, arguments, reach } => rules::call(name, arguments, &reach),
     }
 }

@@ -62,6 +62,7 @@ pub(crate) enum ControlCommand {
         #[command(subcommand)]
         action: RulesAction,
     },
+    Experiment(Experiment),
     /// Call a command of a script
     ///
     /// Without a name it lists the commands that the scripts of the proxy have.
@@ -157,9 +158,9 @@ pub(crate) struct Send {
     #[arg(long, value_name = "N", value_parser = parse_length)]
     pub(crate) length: Option<LineLength>,
 
-    /// How long to wait for an answer; 0s does not wait
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = parse_seconds)]
-    pub(crate) wait: f64,
+    /// How long to wait: for the server's answer [default: 5s], or for what the client says to it [default: 0s]
+    #[arg(long, value_name = "TIME", value_parser = parse_seconds)]
+    pub(crate) wait: Option<f64>,
 
     #[command(flatten)]
     pub(crate) reach: Reach,
@@ -244,6 +245,57 @@ pub(crate) struct Release {
 
     #[command(flatten)]
     pub(crate) reach: Reach,
+}
+
+/// Send variants of commands into live sessions, and make a table of what comes back
+///
+/// A TOML file says when (an expression on the session's state), what to send to whom with which variants, and what to
+/// expect; config/experiments/ has commented ones. It needs a running proxy with a client logged in through it, and waits for
+/// one. The table says what was sent, what came back, after how long, and whether the connection was closed.
+///
+/// Exit code: 0 if all was as expected, 3 if something was not, 1 if it could not be run.
+#[derive(Debug, Args)]
+pub(crate) struct Experiment {
+    /// Experiment files
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+
+    /// Whose session, instead of what the files say
+    #[arg(long, value_name = "ACCOUNT")]
+    pub(crate) account: Option<String>,
+
+    /// Write the table here [default: standard output]
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+
+    /// Format of the table [default: by the name of --out, else text]
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub(crate) format: Option<TableFormat>,
+
+    /// Only check the files
+    #[arg(long)]
+    pub(crate) check: bool,
+
+    /// Show no progress
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+
+    /// Control address of the proxy [default: that of the only one that runs here]
+    #[arg(long, value_name = "ADDR", env = "MITMSN_CONTROL")]
+    pub(crate) control: Option<SocketAddr>,
+}
+
+/// Format of a table.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum TableFormat {
+    /// Columns.
+    Text,
+    /// A table in Markdown.
+    Markdown,
+    /// A table in the markup of MediaWiki.
+    Mediawiki,
+    /// All that is known, for programs.
+    Json,
 }
 
 fn parse_seconds(text: &str) -> Result<f64, String> {

@@ -80,6 +80,8 @@ fn describe(outcome: &Outcome, to_client: bool) -> String {
     }
     let done = match outcome.done.as_str() {
         "complete" if to_client || !outcome.replies.is_empty() => return out,
+        "quiet" if to_client && outcome.replies.is_empty() => "the client says nothing",
+        "quiet" if to_client => return out,
         "complete" => "no answer is due",
         "quiet" if outcome.replies.is_empty() => "no answer",
         "quiet" => "no more came",
