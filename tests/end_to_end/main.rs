@@ -8,6 +8,8 @@ mod clients;
 mod command_faults;
 #[cfg(feature = "web")]
 mod control;
+#[cfg(feature = "web")]
+mod experiments;
 mod faults;
 mod lifecycle;
 mod recording;

@@ -351,6 +351,22 @@ mod tests {
     }
 
     #[test]
+    fn every_experiment_of_the_project_can_be_read() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/experiments");
+        let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
+        files.sort();
+        assert!(files.len() >= 7);
+        for file in files {
+            let experiment = read(&file).unwrap_or_else(|problems| panic!("{}", render_all(&problems, false)));
+            for step in &experiment.steps {
+                for variant in &step.variants {
+                    msnp::text::parse(&filled(&step.send, variant)).unwrap();
+                }
+            }
+        }
+    }
+
+    #[test]
     fn what_is_wrong_is_shown_where_it_is() {
         let step = "name = 'x'\n[[step]]\n";
         for (source, says) in [
