@@ -43,8 +43,8 @@ Examples:
 Settings come from defaults, then the configuration file, then the environment (MITMSN_LISTEN,
 MITMSN_LIMITS_LINE ...), then --set, then the other flags; the later wins.
 
-Exit codes: 0 success, 1 failure, 2 wrong usage, 3 `check --against` found changes, 130 ended by SIGINT,
-143 ended by SIGTERM.";
+Exit codes: 0 success, 1 failure, 2 wrong usage, 3 `check --against` found changes or
+an experiment was not as expected, 130 ended by SIGINT, 143 ended by SIGTERM.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -99,7 +99,7 @@ pub(crate) struct Sources {
 /// sends the client to another server or to a switchboard, the address is rewritten so that the client comes back here.
 ///
 /// On the screen: time (UTC), account, kind of server (ds, ns, sb) and connection, then >>> from the client or <<< from
-/// the server. Below a command that was changed stands what left: ~ changed, + injected, x dropped.
+/// the server. Below a command that was changed stands what left: ~ changed, + injected, x dropped, =|| held.
 #[derive(Debug, Default, Args)]
 pub(crate) struct Proxy {
     /// The server that clients are led to: host or host:port, an IPv6 address in brackets; port 1863 if it is missing
