@@ -21,8 +21,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const TEXT: &str = "Grüße, ça va?\n你好 😀";
 
 /// A client and what happened to it.
-struct Person {
-    client: Client,
+pub(crate) struct Person {
+    pub(crate) client: Client,
     events: UnboundedReceiver<Event>,
     /// To where the server sent it.
     redirected_to: String,
@@ -30,7 +30,7 @@ struct Person {
 
 impl Person {
     /// Logs in as the documentation of the client says: on `RedirectedTo`, again with a new client.
-    async fn log_in(address: SocketAddr, nexus: &str, email: &str) -> Person {
+    pub(crate) async fn log_in(address: SocketAddr, nexus: &str, email: &str) -> Person {
         let dispatch = Client::new(&address.ip().to_string(), address.port()).await.unwrap();
         let login = dispatch.login(email.into(), "password", nexus, "Test", "1.0");
         let Event::RedirectedTo { server, port } = timeout(PATIENCE, login).await.unwrap().unwrap() else {

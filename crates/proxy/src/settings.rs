@@ -8,6 +8,8 @@ use std::time::Duration;
 use msnp::flow::Address;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use crate::fault::StreamFault;
+
 /// The settings of an engine.
 #[derive(Clone, PartialEq, Debug, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
@@ -17,6 +19,9 @@ pub struct Settings {
     pub limits: Limits,
     /// How clients that a server sends elsewhere come back.
     pub redirect: Redirect,
+    /// Faults of whole connections, in the order in which bytes pass them.
+    #[serde(rename = "fault")]
+    pub faults: Vec<StreamFault>,
 }
 
 /// Limits on what peers can make the proxy hold or wait for.
@@ -163,6 +168,7 @@ pub mod in_words {
     /// If the serializer fails.
     pub fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
         let text = match duration {
+            short if short.subsec_micros() % 1000 != 0 => format!("{}us", short.as_micros()),
             whole if whole.subsec_nanos() != 0 => format!("{}ms", whole.as_millis()),
             hours if hours.as_secs() % 3600 == 0 => format!("{}h", hours.as_secs() / 3600),
             seconds => format!("{}s", seconds.as_secs()),

@@ -1,9 +1,10 @@
 //! What was seen: the transcript of a session.
 //!
 //! [`event`] has the shapes, [`log`] writes them as JSON Lines, [`reader`] reads them back, [`mask`] hides credentials,
-//! [`screen`] draws a dialogue for people, [`expression`] selects commands. No network here; only [`log`] and
-//! [`reader`] touch files.
+//! [`screen`] draws a dialogue for people, [`expression`] selects commands, [`state`] knows what the two ends have been
+//! told, [`answer`] asks what came back for a command. No network here; only [`log`] and [`reader`] touch files.
 
+pub mod answer;
 pub mod event;
 pub mod expression;
 pub mod id;
@@ -12,7 +13,9 @@ pub mod log;
 pub mod mask;
 pub mod reader;
 pub mod screen;
+pub mod state;
 
 pub use event::{CommandEvent, Event};
 pub use expression::Expression;
 pub use reader::Reader;
+pub use state::{SessionState, StateExpression};
