@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mlua::{FromLua, Lua, Value};
+use msnp_transcript::expression::closest;
 
 use crate::host::{Host, refuse};
 
@@ -34,6 +35,16 @@ impl FromLua for Text {
             _ => Err(refuse(&format!("a string is wanted here, not a {kind}"))),
         }
     }
+}
+
+/// Returns the error of a field that there is not.
+fn no_field(what: &str, key: &Value, known: &[&str]) -> mlua::Error {
+    let key = key.to_string().unwrap_or_default();
+    let hint = match closest(&key, known.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("it has {}", known.join(", ")),
+    };
+    refuse(&format!("a {what} has no `{key}`; {hint}"))
 }
 
 /// A time in seconds that a script gives.

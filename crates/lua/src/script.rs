@@ -379,16 +379,11 @@ fn handle(vm: &mut Vm, command: &mut Command, context: &mut Context<'_>) -> Resu
         *command = edited.clone();
     }
     let tags = std::mem::take(&mut effects.tags);
-    if is_edited || !tags.is_empty() || !is_plain(&verdict) {
+    if is_edited || !tags.is_empty() || !verdict.is_plain() {
         context.credit(&vm.host.name());
     }
     tags.into_iter().for_each(|tag| context.tag(tag));
     Ok(verdict)
-}
-
-fn is_plain(verdict: &Verdict) -> bool {
-    let is_alone = verdict.before.is_empty() && verdict.after.is_empty() && verdict.replies.is_empty();
-    is_alone && verdict.replacement.is_none() && verdict.delay.is_none() && verdict.hold.is_none() && !verdict.close
 }
 
 /// Does something that may take long. On a runtime with several threads the others take over this thread's other work.

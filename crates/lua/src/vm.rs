@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mitmsn_proxy::rules::Problem;
+use mlua::chunk::ChunkMode;
 use mlua::state::{GcIncParams, GcMode};
 use mlua::{FromLuaMulti, Function, IntoLuaMulti, Lua, Value};
 
@@ -40,7 +41,8 @@ impl Vm {
         lua.gc_set_mode(GcMode::Incremental(goal));
         watchdog.arm(host.settings.time_limit.max(LOAD_LIMIT));
         let name = format!("={chunk}");
-        let loaded = lua.load(source).set_name(name).eval::<Value>();
+        // never bytecode: a wrong one could do anything
+        let loaded = lua.load(source).set_name(name).set_mode(ChunkMode::Text).eval::<Value>();
         let returned = match loaded {
             Ok(Value::Table(table)) => Declaration::read(&table).map_err(|wrong| complain(file, source, wrong)),
             Ok(Value::Nil) => {

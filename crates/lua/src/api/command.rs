@@ -2,14 +2,14 @@
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use mlua::{Lua, MetaMethod, UserData, UserDataFields, UserDataMethods};
+use mlua::{Lua, MetaMethod, UserData, UserDataFields, UserDataMethods, Value};
 use msnp::argument::{self, Scope};
 use msnp::codec::CommandSpan;
 use msnp::command::CommandError;
 use msnp::table::Slot;
 use msnp::{Command, LengthPolicy, Verb, text};
 
-use super::Text;
+use super::{Text, no_field};
 use super::arguments::Arguments;
 use super::headers::Headers;
 use crate::host::{Charge, Host, lock, refuse};
@@ -151,6 +151,9 @@ impl UserData for Handle {
             let names = described.map(|(_, names)| names.into_iter().map(Option::unwrap_or_default));
             names.map(|names| lua.create_sequence_from(names)).transpose()
         });
+        methods.add_meta_method(MetaMethod::Index, |_, _, key: Value| {
+            Err::<Value, _>(no_field("Command", &key, &FIELDS))
+        });
         methods.add_meta_method(MetaMethod::ToString, |_, this, ()| Ok(text::write(&this.held().command)));
     }
 }
@@ -165,3 +168,22 @@ fn with_line(command: &Command, line: &[u8]) -> mlua::Result<Command> {
     let span = CommandSpan { line: size(line.len())?, eol, slot: Slot::of(verb), len: size(bytes.len())? };
     Ok(Command::from_span(command.direction(), &bytes, span))
 }
+
+/// What a `Command` has.
+const FIELDS: [&str; 15] = [
+    "verb",
+    "args",
+    "headers",
+    "text",
+    "payload",
+    "has_payload",
+    "line",
+    "bytes",
+    "size",
+    "from",
+    "trid",
+    "length",
+    "copy",
+    "is",
+    "names",
+];

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use super::library::{direction, log, seconds};
 use super::making::Source;
-use super::{Seconds, Text};
+use super::{Seconds, Text, no_field};
 use crate::agenda::Gather;
 use crate::effects::Effects;
 use crate::host::{Host, lock, refuse};
@@ -220,9 +220,33 @@ impl UserData for Context {
             this.host.start_timer(Instant::now() + delay, function)
         });
         methods.add_method("cancel", |_, this, number: u64| Ok(this.host.stop_timer(number)));
+        methods.add_meta_method(MetaMethod::Index, |_, _, key: Value| {
+            Err::<Value, _>(no_field("Context", &key, &FIELDS))
+        });
     }
 }
 
+/// What a `Context` has.
+const FIELDS: [&str; 18] = [
+    "session",
+    "connection",
+    "client",
+    "upstream",
+    "server",
+    "version",
+    "account",
+    "time",
+    "state",
+    "inject",
+    "reply",
+    "hold",
+    "delay",
+    "tag",
+    "close",
+    "log",
+    "after",
+    "cancel",
+];
 /// The keys of a table that `ctx:inject` takes.
 const REQUEST: [&str; 6] = ["command", "payload", "to", "before", "patience", "callback"];
 /// Answers of one injection that wait to be told to the script.
