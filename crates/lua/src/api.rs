@@ -25,7 +25,7 @@ pub(crate) struct Text(pub(crate) Vec<u8>);
 
 impl FromLua for Text {
     fn from_lua(value: Value, lua: &Lua) -> mlua::Result<Text> {
-        let kind = value.type_name();
+        let kind = kind_of(&value);
         match value {
             Value::String(text) => Ok(Text(text.as_bytes().to_vec())),
             number @ (Value::Integer(_) | Value::Number(_)) => {
@@ -34,6 +34,15 @@ impl FromLua for Text {
             }
             _ => Err(refuse(&format!("a string is wanted here, not a {kind}"))),
         }
+    }
+}
+
+/// Returns the kind of a value as a script knows it.
+pub(crate) fn kind_of(value: &Value) -> &'static str {
+    match value {
+        // Luau has one kind of number
+        Value::Integer(_) => "number",
+        other => other.type_name(),
     }
 }
 

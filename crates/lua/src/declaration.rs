@@ -7,6 +7,7 @@ use mlua::{Function, Table, Value};
 use msnp::types::{Direction, ServerKind, Verb};
 use msnp_transcript::expression::closest;
 
+use crate::api::kind_of;
 use crate::options::Options;
 
 /// What a script declares.
@@ -126,7 +127,7 @@ pub(crate) fn wrong(key: &str, message: impl Into<String>) -> Wrong {
 }
 
 pub(crate) fn unlike(key: &str, wanted: &str, found: &Value) -> Wrong {
-    wrong(key, format!("`{key}` must be {wanted}, not a {}", found.type_name()))
+    wrong(key, format!("`{key}` must be {wanted}, not a {}", kind_of(found)))
 }
 
 fn field(table: &Table, key: &str) -> Result<Value, Wrong> {
@@ -154,7 +155,11 @@ fn texts(table: &Table, key: &str) -> Result<Vec<String>, Wrong> {
     });
     let strings: Vec<String> = strings.collect::<Result<_, _>>()?;
     // an empty list would mean all, which nobody expects of it
-    if strings.is_empty() { Err(wrong(key, format!("`{key}` is empty: leave it out to mean all"))) } else { Ok(strings) }
+    if strings.is_empty() {
+        Err(wrong(key, format!("`{key}` is empty: leave it out to mean all")))
+    } else {
+        Ok(strings)
+    }
 }
 
 fn parse_direction(from: &str) -> Result<Direction, Wrong> {
@@ -175,9 +180,10 @@ fn parse_server(kind: &str) -> Result<ServerKind, Wrong> {
 
 fn parse_on_error(policy: &str) -> Result<OnError, Wrong> {
     let known = [OnError::Pass, OnError::Drop, OnError::Close];
-    known.into_iter().find(|known| known.as_str() == policy).ok_or_else(|| {
-        wrong("on_error", format!("`on_error` is \"pass\", \"drop\" or \"close\", not {policy:?}"))
-    })
+    known
+        .into_iter()
+        .find(|known| known.as_str() == policy)
+        .ok_or_else(|| wrong("on_error", format!("`on_error` is \"pass\", \"drop\" or \"close\", not {policy:?}")))
 }
 
 fn interval(table: &Table) -> Result<Duration, Wrong> {

@@ -72,8 +72,8 @@ impl Effects {
         Ok(())
     }
 
-    /// Ends the collection. Nothing is in it afterwards.
-    pub(crate) fn into_verdict(&mut self) -> Verdict {
+    /// Ends the call. What comes later comes too late.
+    pub(crate) fn end(&mut self) -> Verdict {
         self.is_over = true;
         let mut verdict = Verdict::forward();
         verdict.before = std::mem::take(&mut self.before);

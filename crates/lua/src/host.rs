@@ -86,7 +86,9 @@ impl Host {
         budget.sent += 1;
         budget.sent_bytes += bytes;
         if budget.sent > MOST_SENT || budget.sent_bytes > self.settings.memory_limit {
-            return Err(refuse(&format!("one call may send {MOST_SENT} commands, and no more bytes than memory_limit")));
+            return Err(refuse(&format!(
+                "one call may send {MOST_SENT} commands, and no more bytes than memory_limit"
+            )));
         }
         Ok(())
     }

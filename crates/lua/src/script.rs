@@ -7,19 +7,17 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use mitmsn_proxy::rules::Problem;
-use mitmsn_proxy::{Context, Hook, Interest, Verdict};
+use mitmsn_proxy::{Context, Interest};
 use mlua::{IntoLuaMulti, Value};
+use msnp::Command;
 use msnp::types::{Direction, ServerKind, Verb};
-use msnp::{Command, command};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::Notify;
 use tracing::warn;
 
-use crate::agenda::{Agenda, Answered};
-use crate::api;
+use crate::agenda::Agenda;
 use crate::complaints::Complaints;
 use crate::declaration::{Functions, OnError};
-use crate::effects::Effects;
 use crate::fault::Fault;
 use crate::gate::{Gate, Pass};
 use crate::host::{Host, lock};
@@ -27,10 +25,12 @@ use crate::people::People;
 use crate::settings::Settings;
 use crate::vm::{Vm, chunk_name};
 
+mod errands;
 mod events;
+mod handling;
 mod returned;
 
-/// One script: a [`Hook`] and an [`Observer`](mitmsn_proxy::Observer), to be added to an engine as both.
+/// One script: a [`Hook`](mitmsn_proxy::Hook) and an [`Observer`](mitmsn_proxy::Observer), to be added to an engine as both.
 ///
 /// A call into it takes at most the time that is set. Who comes meanwhile waits for at most that time too, and then goes on
 /// without it.
@@ -130,9 +130,10 @@ impl Script {
         let host = Host::new(self.label.as_str().into(), self.settings.clone(), people, agenda);
         let vm = Vm::load(&self.file, &source, host)?;
         for (name, text) in options {
-            vm.declaration.options.set(&vm.lua, name, text).map_err(|problem| {
-                Problem::at(&self.file, &source, 0..0, format!("--set {name}={text}: {problem}"))
-            })?;
+            vm.declaration
+                .options
+                .set(&vm.lua, name, text)
+                .map_err(|problem| Problem::at(&self.file, &source, 0..0, format!("--set {name}={text}: {problem}")))?;
         }
         let shown = Shown::of(&vm, &source);
         let Some(mut old) = self.gate.enter(self.patience()) else {
@@ -202,48 +203,6 @@ impl Script {
         called.unwrap_or_else(|busy| Some(Err(busy.message)))
     }
 
-    /// Returns when something is to be done in the background.
-    pub(crate) fn next_due(&self) -> Option<Instant> {
-        let timer = self.shown.load().host.next_timer();
-        [timer, *lock(&self.next_tick)].into_iter().flatten().min()
-    }
-
-    /// Does what is due.
-    pub(crate) fn run_due(&self, now: Instant) {
-        let shown = self.shown.load_full();
-        while let Some(function) = shown.host.due_timer(now) {
-            self.call_quietly("timer", self.patience(), |vm| {
-                // a reload may have come between
-                Arc::ptr_eq(&vm.host, &shown.host).then_some((function, ()))
-            });
-        }
-        let is_due = {
-            let mut next = lock(&self.next_tick);
-            let is_due = next.is_some_and(|due| due <= now);
-            if let (true, Some(interval)) = (is_due, shown.tick_interval) {
-                *next = Some(now + interval);
-            }
-            is_due
-        };
-        if is_due {
-            self.call_quietly("tick", self.patience(), |vm| Some((vm.declaration.functions.tick.clone()?, ())));
-        }
-    }
-
-    /// Tells the script what came back for an injection.
-    pub(crate) fn answered(&self, answered: Answered) {
-        // after a reload nobody waits for it
-        let Some(host) = answered.host.upgrade() else { return };
-        self.call_quietly("callback", self.patience(), |vm| {
-            let function = host.answered(answered.number).filter(|_| Arc::ptr_eq(&vm.host, &host))?;
-            let replies = answered.replies.into_iter().map(|reply| {
-                api::command::Handle::new(&vm.lua, &host, reply, answered.scope)
-            });
-            let replies = replies.collect::<mlua::Result<Vec<_>>>().ok()?;
-            Some((function, (replies, answered.done.as_str())))
-        });
-    }
-
     /// Calls a function whose outcome nobody waits for.
     fn call_quietly<A: IntoLuaMulti>(
         &self,
@@ -308,87 +267,10 @@ impl Script {
     }
 }
 
-impl Hook for Script {
-    fn name(&self) -> &str {
-        &self.label
-    }
-
-    fn interest(&self) -> Interest {
-        self.shown.load().interest
-    }
-
-    fn generation(&self) -> u64 {
-        self.generation.load(Ordering::Acquire)
-    }
-
-    fn command(&self, command: &mut Command, context: &mut Context<'_>) -> Verdict {
-        let shown = self.shown.load();
-        if !shown.wants(command, context) {
-            return Verdict::forward();
-        }
-        let called = self.with_vm(self.settings.time_limit, |vm| {
-            let done = handle(vm, command, context);
-            done.map_err(|fault| (vm.place(&fault), fault))
-        });
-        let (at, fault) = match called {
-            Ok(Ok(verdict)) => return verdict,
-            Ok(Err(lost)) => lost,
-            Err(busy) => (chunk_name(&self.file), busy),
-        };
-        self.complain("command", &at, &fault, Some(context.connection.number), shown.on_error.as_str());
-        match shown.on_error {
-            OnError::Pass => return Verdict::forward(),
-            OnError::Drop => context.credit(&shown.host.name()),
-            OnError::Close => context.credit(&shown.host.name()),
-        }
-        let mut verdict = Verdict::drop();
-        verdict.close = shown.on_error == OnError::Close;
-        verdict
-    }
-}
-
-/// Has a script handle a command. Nothing of it counts if the call is lost.
-fn handle(vm: &mut Vm, command: &mut Command, context: &mut Context<'_>) -> Result<Verdict, Fault> {
-    let Some(function) = vm.declaration.functions.command.clone() else { return Ok(Verdict::forward()) };
-    let (direction, scope) = (command.direction(), context.scope);
-    let id = command::transaction_id(direction, command.line(), scope);
-    let effects = Arc::new(Mutex::new(Effects::new(direction, id)));
-    let ctx = api::context::Context {
-        host: Arc::clone(&vm.host),
-        connection: Some(Arc::clone(context.connection)),
-        session: context.session.map(|session| session.id().into()),
-        scope,
-        account: context.account.into(),
-        time: context.time,
-        effects: Some(Arc::clone(&effects)),
-    };
-    vm.host.people.learn(context.connection.number, scope, context.account);
-    let called = match api::command::Handle::new(&vm.lua, &vm.host, command.clone(), scope) {
-        Ok(cmd) => vm
-            .call::<returned::Returned>(&function, (cmd.clone(), ctx))
-            .and_then(|returned| Ok((cmd, returned.into_commands(&vm.host, direction)?))),
-        Err(error) => Err(Fault::of(&error, "")),
-    };
-    let mut effects = lock(&effects);
-    let mut verdict = effects.into_verdict();
-    let (cmd, replacement) = called?;
-    verdict.replacement = replacement;
-    let edited = &cmd.held().command;
-    let is_edited = edited.as_bytes() != command.as_bytes();
-    if is_edited {
-        *command = edited.clone();
-    }
-    let tags = std::mem::take(&mut effects.tags);
-    if is_edited || !tags.is_empty() || !verdict.is_plain() {
-        context.credit(&vm.host.name());
-    }
-    tags.into_iter().for_each(|tag| context.tag(tag));
-    Ok(verdict)
-}
-
 /// Does something that may take long. On a runtime with several threads the others take over this thread's other work.
 fn apart<R>(is_needed: bool, act: impl FnOnce() -> R) -> R {
-    let has_others = || Handle::try_current().is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread);
+    let has_others =
+        || Handle::try_current().is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread);
     if is_needed && has_others() { tokio::task::block_in_place(act) } else { act() }
 }
 

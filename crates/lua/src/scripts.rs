@@ -148,9 +148,7 @@ impl Scripts {
     pub fn set(&self, name: &str, text: &str) -> Result<(), SetError> {
         let mut is_known = false;
         for script in &self.list {
-            is_known |= script
-                .set(name, text)
-                .map_err(|problem| SetError::Value { name: name.to_owned(), problem })?;
+            is_known |= script.set(name, text).map_err(|problem| SetError::Value { name: name.to_owned(), problem })?;
         }
         if !is_known {
             let known = self.options();

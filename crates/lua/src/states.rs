@@ -131,11 +131,13 @@ mod tests {
     fn plain_values_survive_a_reload_and_functions_do_not() {
         let (old, new) = (Lua::new(), Lua::new());
         let mut states = States::default();
-        let table: Table = old.load("local t = {1, {x = 'a\\255'}, f = print, [2.5] = true} t.me = t return t").eval().unwrap();
+        let table: Table =
+            old.load("local t = {1, {x = 'a\\255'}, f = print, [2.5] = true} t.me = t return t").eval().unwrap();
         states.get(&old, Some("s"), 1).unwrap().set("kept", table).unwrap();
         let mut states = states.carry_over(&new).unwrap();
         new.globals().set("state", states.get(&new, Some("s"), 1).unwrap()).unwrap();
-        let same = "local k = state.kept return k.me == k and k[1] == 1 and k[2].x == 'a\\255' and k[2.5] and k.f == nil";
+        let same =
+            "local k = state.kept return k.me == k and k[1] == 1 and k[2].x == 'a\\255' and k[2.5] and k.f == nil";
         assert!(new.load(same).eval::<bool>().unwrap());
     }
 }

@@ -10,6 +10,7 @@ use mlua::chunk::ChunkMode;
 use mlua::state::{GcIncParams, GcMode};
 use mlua::{FromLuaMulti, Function, IntoLuaMulti, Lua, Value};
 
+use crate::api::kind_of;
 use crate::declaration::{Declaration, Wrong};
 use crate::fault::{Fault, is_memory};
 use crate::host::Host;
@@ -52,7 +53,7 @@ impl Vm {
                 Err(Problem::at(file, source, end..end, message).help(Some(help.to_owned())))
             }
             Ok(other) => {
-                let message = format!("a script returns a table that says what it does, not a {}", other.type_name());
+                let message = format!("a script returns a table that says what it does, not a {}", kind_of(&other));
                 Err(Problem::at(file, source, place_of(source, "return").unwrap_or(0..0), message))
             }
             Err(error) => Err(problem(Fault::of(&error, &chunk).or_line(watchdog.line()))),
@@ -65,7 +66,11 @@ impl Vm {
     }
 
     /// Calls one of its functions.
-    pub(crate) fn call<R: FromLuaMulti>(&mut self, function: &Function, arguments: impl IntoLuaMulti) -> Result<R, Fault> {
+    pub(crate) fn call<R: FromLuaMulti>(
+        &mut self,
+        function: &Function,
+        arguments: impl IntoLuaMulti,
+    ) -> Result<R, Fault> {
         self.watchdog.arm(self.host.settings.time_limit);
         self.tidy();
         self.host.renew_budget();

@@ -9,9 +9,9 @@ use msnp::command::CommandError;
 use msnp::table::Slot;
 use msnp::{Command, LengthPolicy, Verb, text};
 
-use super::{Text, no_field};
 use super::arguments::Arguments;
 use super::headers::Headers;
+use super::{Text, no_field};
 use crate::host::{Charge, Host, lock, refuse};
 
 /// A command that a script refers to.
@@ -151,9 +151,8 @@ impl UserData for Handle {
             let names = described.map(|(_, names)| names.into_iter().map(Option::unwrap_or_default));
             names.map(|names| lua.create_sequence_from(names)).transpose()
         });
-        methods.add_meta_method(MetaMethod::Index, |_, _, key: Value| {
-            Err::<Value, _>(no_field("Command", &key, &FIELDS))
-        });
+        methods
+            .add_meta_method(MetaMethod::Index, |_, _, key: Value| Err::<Value, _>(no_field("Command", &key, &FIELDS)));
         methods.add_meta_method(MetaMethod::ToString, |_, this, ()| Ok(text::write(&this.held().command)));
     }
 }

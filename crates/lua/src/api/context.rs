@@ -220,9 +220,8 @@ impl UserData for Context {
             this.host.start_timer(Instant::now() + delay, function)
         });
         methods.add_method("cancel", |_, this, number: u64| Ok(this.host.stop_timer(number)));
-        methods.add_meta_method(MetaMethod::Index, |_, _, key: Value| {
-            Err::<Value, _>(no_field("Context", &key, &FIELDS))
-        });
+        methods
+            .add_meta_method(MetaMethod::Index, |_, _, key: Value| Err::<Value, _>(no_field("Context", &key, &FIELDS)));
     }
 }
 

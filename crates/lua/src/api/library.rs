@@ -79,7 +79,8 @@ fn library(lua: &Lua, host: &Arc<Host>) -> mlua::Result<Table> {
     };
     table.set("connections", lua.create_function(connections)?)?;
     let own = Arc::clone(host);
-    let write = move |_: &Lua, (first, second): (LuaString, Option<LuaString>)| log(&own, None, &first, second.as_ref());
+    let write =
+        move |_: &Lua, (first, second): (LuaString, Option<LuaString>)| log(&own, None, &first, second.as_ref());
     table.set("log", lua.create_function(write)?)?;
     Ok(table)
 }

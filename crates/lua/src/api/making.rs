@@ -3,8 +3,8 @@
 use mlua::{FromLua, Lua, Value};
 use msnp::{Command, Direction, TransactionId};
 
-use super::Text;
 use super::command::Handle;
+use super::{Text, kind_of};
 use crate::host::refuse;
 
 /// What a script gives where a command is wanted.
@@ -22,7 +22,7 @@ impl FromLua for Source {
                 Err(_) => Err(refuse("a line or a Command is wanted here")),
             },
             Value::String(_) => Ok(Source::Line(Text::from_lua(value, lua)?.0)),
-            other => Err(refuse(&format!("a line or a Command is wanted here, not a {}", other.type_name()))),
+            other => Err(refuse(&format!("a line or a Command is wanted here, not a {}", kind_of(&other)))),
         }
     }
 }

@@ -3,6 +3,7 @@
 use mlua::{FromLua, Lua, Value};
 use msnp::{Command, Direction};
 
+use crate::api::kind_of;
 use crate::api::making::Source;
 use crate::fault::Fault;
 use crate::host::{Host, refuse};
@@ -29,7 +30,7 @@ impl FromLua for Returned {
             }
             one @ (Value::UserData(_) | Value::String(_)) => Ok(Returned::Instead(vec![Source::from_lua(one, lua)?])),
             other => {
-                let found = other.type_name();
+                let found = kind_of(&other);
                 Err(refuse(&format!("command returns nothing, false or a list of commands, not a {found}")))
             }
         }
@@ -56,7 +57,8 @@ pub(super) fn text(lua: &Lua, value: Value) -> Result<String, Fault> {
         Value::Boolean(truth) => return Ok(truth.to_string()),
         value @ (Value::String(_) | Value::Integer(_) | Value::Number(_)) => lua.coerce_string(value),
         other => {
-            let message = format!("a command returns a string, a number, a boolean or nothing, not a {}", other.type_name());
+            let message =
+                format!("a command returns a string, a number, a boolean or nothing, not a {}", kind_of(&other));
             return Err(Fault { message, line: None });
         }
     };

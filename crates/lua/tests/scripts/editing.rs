@@ -44,10 +44,25 @@ fn every_part_of_a_command_can_be_read() {
     reads("return cmd.args[10]", ClientToServer, CVR, "nil");
     reads("return cmd.args.client_version", ClientToServer, CVR, "7.0.0813");
     reads("return cmd.args.nothing", ClientToServer, CVR, "nil");
-    reads("local t = {} for i, a in cmd.args do t[i] = a end return table.concat(t, '|')", ClientToServer, "CHG 8 NLN\r\n", "8|NLN");
-    reads("return table.concat(cmd:names(), ',')", ServerToClient, "XFR 20 SB h:1863 CKI 1.2\r\n", "trid,,host_port,,cookie");
+    reads(
+        "local t = {} for i, a in cmd.args do t[i] = a end return table.concat(t, '|')",
+        ClientToServer,
+        "CHG 8 NLN\r\n",
+        "8|NLN",
+    );
+    reads(
+        "return table.concat(cmd:names(), ',')",
+        ServerToClient,
+        "XFR 20 SB h:1863 CKI 1.2\r\n",
+        "trid,,host_port,,cookie",
+    );
     reads("return cmd:names()", ClientToServer, "ZZZ 1\r\n", "nil");
-    reads("return cmd.headers['content-type'] .. tostring(cmd.headers.Nothing)", ClientToServer, msg, &format!("{TEXT}nil"));
+    reads(
+        "return cmd.headers['content-type'] .. tostring(cmd.headers.Nothing)",
+        ClientToServer,
+        msg,
+        &format!("{TEXT}nil"),
+    );
     reads("return cmd.text", ClientToServer, msg, "hello");
     reads("return #cmd.payload == tonumber(cmd.args[3]) and cmd.has_payload", ClientToServer, msg, "true");
     reads("return cmd:is('TEXT/plain')", ClientToServer, msg, "true");
@@ -93,7 +108,11 @@ fn every_part_of_a_command_can_be_written_and_the_length_follows() {
 #[test]
 fn an_edit_that_cannot_be_is_refused_at_its_line() {
     fails("cmd.args[3] = 9", "MSG 4 N 1\r\nx", "the length on the line would be wrong");
-    fails("cmd.args.clientversion = 1", CVR, "CVR has no argument `clientversion` here; did you mean `client_version`?");
+    fails(
+        "cmd.args.clientversion = 1",
+        CVR,
+        "CVR has no argument `clientversion` here; did you mean `client_version`?",
+    );
     fails("cmd.args[0] = 1", CVR, "arguments are counted from 1");
     fails("cmd.args[12] = 1", CVR, "no argument 12; the command has 9");
     fails("cmd.args[1] = nil", CVR, "write another cmd.line");
@@ -131,7 +150,8 @@ fn commands_go_beside_the_one_at_hand() {
     assert_eq!(made.forward, ["CHG 8 NLN\r\n", "URL 0 INBOX\r\n"]);
     let made = Rig::body("ctx:inject{ command = 'PNG', before = true }").client("CHG 8 NLN\r\n");
     assert_eq!(made.forward, ["PNG\r\n", "CHG 8 NLN\r\n"]);
-    let made = Rig::body("ctx:inject{ command = 'MSG Hotmail Hotmail', payload = 'x', to = 'client' }").client("CHG 8 NLN\r\n");
+    let made = Rig::body("ctx:inject{ command = 'MSG Hotmail Hotmail', payload = 'x', to = 'client' }")
+        .client("CHG 8 NLN\r\n");
     assert_eq!((made.replies, made.forward.len()), (vec!["MSG Hotmail Hotmail 1\r\nx".to_owned()], 1));
     let made = Rig::body("ctx:inject('MSG {trid} N', 'x')").server("CHG 8 NLN\r\n");
     assert_eq!(made.replies, ["MSG 0 N 1\r\nx"]);
@@ -164,7 +184,8 @@ fn a_script_is_asked_only_about_what_it_declares() {
 
 #[test]
 fn the_surroundings_are_told() {
-    let body = "ctx:tag(`{ctx.connection} {ctx.server} {ctx.version} {ctx.account} {ctx.time} [{ctx.session}] {ctx.client}`)";
+    let body =
+        "ctx:tag(`{ctx.connection} {ctx.server} {ctx.version} {ctx.account} {ctx.time} [{ctx.session}] {ctx.client}`)";
     assert_eq!(Rig::body(body).client(CVR).tags, ["1 sb 9 alice@example.com 0 [] 127.0.0.1:1863"]);
     let body = "ctx.state.count = (ctx.state.count or 0) + 1 ctx:tag(tostring(ctx.state.count))";
     let rig = Rig::body(body);

@@ -17,8 +17,12 @@ impl Log {
     /// Runs something and returns the lines that it wrote.
     pub(crate) fn of(act: impl FnOnce()) -> Vec<String> {
         let log = Log::default();
-        let subscriber =
-            tracing_subscriber::fmt().with_writer(log.clone()).with_ansi(false).with_target(false).without_time().finish();
+        let subscriber = tracing_subscriber::fmt()
+            .with_writer(log.clone())
+            .with_ansi(false)
+            .with_target(false)
+            .without_time()
+            .finish();
         tracing::subscriber::with_default(subscriber, act);
         let text = String::from_utf8(std::mem::take(&mut log.0.lock().unwrap())).unwrap();
         text.lines().map(str::to_owned).collect()
@@ -72,7 +76,11 @@ fn loses_its_call(body: &str, settings: &Settings, why: &str) {
     let start = Instant::now();
     let log = Log::of(|| {
         let made = rig.client("CHG 8 NLN\r\n");
-        assert_eq!((made.forward, made.replies, made.tags), (vec!["CHG 8 NLN\r\n".to_owned()], vec![], vec![]), "{body}");
+        assert_eq!(
+            (made.forward, made.replies, made.tags),
+            (vec!["CHG 8 NLN\r\n".to_owned()], vec![], vec![]),
+            "{body}"
+        );
         assert!(made.by.is_empty());
     });
     assert!(start.elapsed() < settings.time_limit + Duration::from_secs(5), "{body}: {:?}", start.elapsed());
@@ -128,7 +136,8 @@ fn a_memory_bomb_loses_its_call() {
     for body in ["string.rep('x', 1e9)", "table.create(1e8)", "buffer.create(1e9)"] {
         loses_its_call(body, &limits(LONG, LITTLE), "bytes are more than script.memory_limit allows");
     }
-    let commands = "local own, x = {}, string.rep('x', 1e6) while true do own[#own + 1] = Command.new('MSG 1 N', x) end";
+    let commands =
+        "local own, x = {}, string.rep('x', 1e6) while true do own[#own + 1] = Command.new('MSG 1 N', x) end";
     loses_its_call(commands, &limits(LONG, LITTLE), "all commands together are more than script.memory_limit allows");
     let sent = "local x = string.rep('x', 1e5) while true do ctx:inject('MSG 1 N', x) end";
     loses_its_call(sent, &limits(LONG, LITTLE), "one call may send");
@@ -178,7 +187,8 @@ fn what_luau_cannot_interrupt_is_short() {
 
 #[test]
 fn the_script_says_what_becomes_of_the_command() {
-    let source = |policy: &str| format!("return {{ name = 'it', on_error = '{policy}', command = function() error('x') end }}");
+    let source =
+        |policy: &str| format!("return {{ name = 'it', on_error = '{policy}', command = function() error('x') end }}");
     let pass = Rig::new(&source("pass")).client("PNG\r\n");
     assert_eq!((pass.forward.len(), pass.by.len(), pass.verdict.close), (1, 0, false));
     let drop = Rig::new(&source("drop")).client("PNG\r\n");
