@@ -56,11 +56,25 @@ struct Now {
     news: News,
 }
 
-/// The latest presence of each contact, taken apart only when somebody asks: a later one replaces it.
+/// What was seen and is taken apart only when somebody asks, or when it gets too much.
 #[derive(Default)]
 struct News {
+    /// The latest presence of each contact: a later one replaces it.
     latest: HashMap<(u64, u64), Latest>,
+    /// Everything else, in order.
+    rest: Vec<(u64, SystemTime, Place, Seldom)>,
+    /// The bytes of commands in `rest`.
+    bytes: Vec<u8>,
     counter: u64,
+}
+
+enum Seldom {
+    /// A command that was forwarded as it came, and where its bytes start.
+    Command(Direction, CommandSpan, usize),
+    Changed(Arc<Changed>),
+    Injected(Command),
+    Released(u64, Option<Vec<Command>>),
+    Closed(u64),
 }
 
 struct Latest {
@@ -90,6 +104,25 @@ impl News {
         latest.bytes.clear();
         latest.bytes.extend_from_slice(bytes);
         true
+    }
+}
+
+impl News {
+    /// Keeps what no other replaces.
+    fn add(&mut self, time: SystemTime, place: Place, what: Seldom) {
+        self.counter += 1;
+        self.rest.push((self.counter, time, place, what));
+    }
+
+    /// Keeps a command that no other replaces.
+    fn add_command(&mut self, direction: Direction, bytes: &[u8], span: CommandSpan, time: SystemTime, place: Place) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(bytes);
+        self.add(time, place, Seldom::Command(direction, span, start));
+    }
+
+    fn is_much(&self) -> bool {
+        self.rest.len() >= MOST_NEWS || self.bytes.len() >= MOST_NEWS_BYTES
     }
 }
 
@@ -205,19 +238,30 @@ impl Observer for Live {
                     if is_news && now.news.keep(bytes, span, about.time, place) {
                         continue;
                     }
-                    now.forwarded(&Command::from_span(run.direction, bytes, span), about, place);
+                    now.errors += u64::from(bytes.first().is_some_and(u8::is_ascii_digit));
+                    now.news.add_command(run.direction, bytes, span, about.time, place);
                 }
+                now.know(about, place);
                 drop(now);
                 self.ring.commands(source, run);
             }
             Event::Changed(changed) => {
-                lock(&tracked.now).changed(changed, about, place);
-                self.ring.add(source, What::Changed(Box::new(changed.clone())));
+                let changed = Arc::new(changed.clone());
+                let mut now = lock(&tracked.now);
+                let received = &changed.received;
+                now.commands[received.direction().index()] += 1;
+                now.errors += u64::from(received.verb().is_error());
+                if TELLING.holds(received.direction(), received.slot()) {
+                    now.news.add(about.time, place, Seldom::Changed(Arc::clone(&changed)));
+                }
+                now.know(about, place);
+                drop(now);
+                self.ring.add(source, What::Changed(changed));
             }
             Event::Injected { command, by } => {
                 let mut now = lock(&tracked.now);
-                now.catch_up();
-                now.state.injected(&Seen::new(place.connection, command, place.scope, about.time));
+                now.news.add(about.time, place, Seldom::Injected(command.clone()));
+                now.know(about, place);
                 drop(now);
                 self.ring.add(source, What::Injected(Box::new(command.clone()), Arc::clone(by)));
             }
@@ -237,18 +281,44 @@ impl Observer for Live {
 }
 
 impl Now {
-    /// Takes the news apart.
+    /// Takes the news apart, in order.
     fn catch_up(&mut self) {
-        let mut news: Vec<Latest> = std::mem::take(&mut self.news.latest).into_values().collect();
-        news.sort_unstable_by_key(|latest| latest.number);
-        for Latest { time, place, span, bytes, .. } in news {
+        let News { latest, rest, bytes, .. } = &mut self.news;
+        let mut latest: Vec<Latest> = std::mem::take(latest).into_values().collect();
+        latest.sort_unstable_by_key(|latest| latest.number);
+        let mut latest = latest.into_iter().peekable();
+        let state = &mut self.state;
+        let tell = |state: &mut SessionState, Latest { time, place, span, bytes, .. }: Latest| {
             let command = Command::from_span(Direction::ServerToClient, &bytes, span);
-            self.state.command(&Seen::new(place.connection, &command, place.scope, time));
+            state.command(&Seen::new(place.connection, &command, place.scope, time));
+        };
+        for (number, time, place, what) in std::mem::take(rest) {
+            while let Some(presence) = latest.next_if(|latest| latest.number < number) {
+                tell(state, presence);
+            }
+            let Place { connection, scope } = place;
+            match what {
+                Seldom::Command(direction, span, start) => {
+                    let command = Command::from_span(direction, &bytes[start..], span);
+                    state.command(&Seen::new(connection, &command, scope, time));
+                }
+                Seldom::Changed(changed) => {
+                    let seen = Seen::new(connection, &changed.received, scope, time);
+                    match changed.held {
+                        Some(number) => state.held(number, &seen),
+                        None => state.passed(&seen, changed.sent.as_deref()),
+                    }
+                }
+                Seldom::Injected(command) => state.injected(&Seen::new(connection, &command, scope, time)),
+                Seldom::Released(number, sent) => state.released(number, sent.as_deref(), time),
+                Seldom::Closed(number) => state.closed(number),
+            }
         }
+        latest.for_each(|latest| tell(state, latest));
+        *bytes = Vec::new();
     }
 
     fn learn(&mut self, event: &Event<'_>, about: &About<'_>) {
-        self.catch_up();
         match event {
             Event::Opened => {
                 let Some(connection) = about.connection else { return };
@@ -272,12 +342,14 @@ impl Now {
                     opened: about.time,
                     closed: None,
                 });
-                self.know(about);
+                self.know(about, Place::of(about));
             }
-            Event::Released { number, sent, .. } => self.state.released(*number, sent.as_deref(), about.time),
+            Event::Released { number, sent, .. } => {
+                self.news.add(about.time, Place::of(about), Seldom::Released(*number, sent.clone()));
+            }
             Event::Closed { .. } => {
                 let number = about.connection.map_or(0, |connection| connection.number);
-                self.state.closed(number);
+                self.news.add(about.time, Place::of(about), Seldom::Closed(number));
                 if let Some(opened) = self.connections.iter_mut().find(|opened| opened.number == number) {
                     opened.closed = Some(about.time);
                 }
@@ -286,44 +358,16 @@ impl Now {
         }
     }
 
-    /// A command that was forwarded as it came.
-    fn forwarded(&mut self, command: &Command, about: &About<'_>, place: Place) {
-        self.errors += u64::from(command.verb().is_error());
-        // the client's own status has nothing to do with that of others
-        if command.verb().as_bytes() != b"CHG" {
-            self.catch_up();
-        }
-        self.left(command, about, place);
-    }
-
-    fn changed(&mut self, changed: &Changed, about: &About<'_>, place: Place) {
-        let received = &changed.received;
-        self.commands[received.direction().index()] += 1;
-        self.errors += u64::from(received.verb().is_error());
-        if TELLING.holds(received.direction(), received.slot()) {
-            self.catch_up();
-            let seen = Seen::new(place.connection, received, place.scope, about.time);
-            match changed.held {
-                Some(number) => self.state.held(number, &seen),
-                None => self.state.passed(&seen, changed.sent.as_deref()),
-            }
-            self.know(about);
-            self.rename(place.connection, place.scope);
-        }
-    }
-
-    /// A command left as it is.
-    fn left(&mut self, command: &Command, about: &About<'_>, place: Place) {
-        self.state.command(&Seen::new(place.connection, command, place.scope, about.time));
-        self.know(about);
-        self.rename(place.connection, place.scope);
-    }
-
-    fn know(&mut self, about: &About<'_>) {
+    /// Learns what the engine knows already, and takes the news apart if they are too many.
+    fn know(&mut self, about: &About<'_>, place: Place) {
         if self.account.is_none() {
             self.account = about.session.account().map(str::to_owned);
         }
         self.version = about.session.version().or(self.version);
+        self.rename(place.connection, place.scope);
+        if self.news.is_much() {
+            self.catch_up();
+        }
     }
 
     /// A connection's kind may be known only later: a dispatch server is one that sends the client on.
@@ -469,8 +513,9 @@ const PRESENCE: [Slot; 3] = {
     [slot(*b"NLN"), slot(*b"FLN"), slot(*b"UBX")]
 };
 
-/// Contacts whose latest presence is kept as it came.
-const MOST_NEWS: usize = 2000;
+/// How much of a session waits to be taken apart: presences, other events, and bytes of those.
+const MOST_NEWS: usize = 1000;
+const MOST_NEWS_BYTES: usize = 64 << 10;
 /// Sessions that have ended and are still listed.
 const MOST_ENDED: usize = 100;
 /// Connections of one session that are listed; open ones always are.
