@@ -5,11 +5,12 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use anyhow::{Result, bail};
 use mitmsn_proxy::rules::{Rules, render_all};
-use mitmsn_proxy::{Connection, Context, Hook, Interest};
+use mitmsn_proxy::{Connection, Context, Hook, Injection, Interest};
 use msnp_transcript::event::Sent;
 use msnp_transcript::screen::{Screen, Tracker};
 use msnp_transcript::{CommandEvent, Event, Reader};
@@ -80,7 +81,7 @@ fn would_become(
     interest: Interest,
     recorded: &CommandEvent,
     tracker: &Tracker,
-    connections: &mut HashMap<u64, Connection>,
+    connections: &mut HashMap<u64, Arc<Connection>>,
 ) -> Option<CommandEvent> {
     let received = recorded.command().ok()?;
     if !interest.holds(received.direction(), received.slot()) {
@@ -93,9 +94,12 @@ fn would_become(
     let mut context = Context::new(connection, tracker.scope(number), account, SystemTime::now());
     let mut command = received.clone();
     let verdict = rules.command(&mut command, &mut context);
-    let mut sent = verdict.replacement.clone().unwrap_or_else(|| vec![command]);
-    sent.extend(verdict.replies.clone());
-    let is_same = sent == [received] && verdict.delay.is_none() && !verdict.close;
+    let is_plain = verdict.delay.is_none() && verdict.hold.is_none() && !verdict.close;
+    let commands = |injections: Vec<Injection>| injections.into_iter().map(|injection| injection.command().clone());
+    let mut sent: Vec<_> = commands(verdict.before).collect();
+    sent.extend(verdict.replacement.unwrap_or_else(|| vec![command]));
+    sent.extend(commands(verdict.after).chain(commands(verdict.replies)));
+    let is_same = sent == [received] && is_plain;
     (!is_same || !context.by.is_empty()).then(|| CommandEvent {
         sent: Some(sent.iter().map(Sent::of).collect()),
         by: context.by.iter().map(ToString::to_string).collect(),

@@ -139,6 +139,9 @@ pub fn payload_rule(verb: Verb, direction: Direction) -> (PayloadRule, usize) {
 pub struct Slot(pub(crate) u8);
 
 impl Slot {
+    /// The slot of every verb that has no row.
+    pub const UNKNOWN: Slot = Slot(UNKNOWN_SLOT);
+
     /// Returns the slot of `verb`.
     #[inline]
     pub const fn of(verb: Verb) -> Slot {

@@ -3,8 +3,13 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
+
+use tokio::sync::oneshot;
+
+use crate::holds::Release;
+use crate::injection::{Answer, Done, Injection};
 
 /// One proxied pair of sockets.
 #[derive(Debug)]
@@ -22,13 +27,24 @@ pub struct Connection {
 
 impl Connection {
     /// Returns a connection that leads nowhere yet.
-    pub fn new(number: u64, client: SocketAddr, reached: SocketAddr) -> Connection {
-        Connection { number, client, reached, upstream: OnceLock::new(), inbox: Inbox::default() }
+    pub fn new(number: u64, client: SocketAddr, reached: SocketAddr) -> Arc<Connection> {
+        Arc::new(Connection { number, client, reached, upstream: OnceLock::new(), inbox: Inbox::default() })
     }
 
     /// Returns where it leads, `host:port`; empty until that is decided.
     pub fn upstream(&self) -> &str {
         self.upstream.get().map_or("", String::as_str)
+    }
+
+    /// Puts a command into the connection, behind what waits in its direction. Returns whether it was taken; if not, the
+    /// injection's answer says why.
+    pub fn inject(&self, injection: Injection) -> bool {
+        self.inbox.send(Order::Inject(Box::new(injection)))
+    }
+
+    /// Lets go of a held command. Returns whether the connection was told.
+    pub(crate) fn release(&self, number: u64, release: Release, by: Arc<str>, done: oneshot::Sender<bool>) -> bool {
+        self.inbox.send(Order::Release(Box::new(Releasing { number, release, by, done })))
     }
 
     /// Closes the connection as soon as what it has read is delivered.
@@ -51,61 +67,129 @@ impl Connection {
     }
 
     #[cfg(test)]
-    pub(crate) fn example() -> Connection {
+    pub(crate) fn example() -> Arc<Connection> {
         let address = SocketAddr::from(([127, 0, 0, 1], 1863));
         Connection::new(1, address, address)
     }
 }
 
 /// What others ask of a connection's task.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Debug)]
 pub(crate) enum Order {
     /// Deliver what was read, then close.
     Close { reason: &'static str },
     /// Give up what waits to be delivered.
     Abandon,
+    /// Put a command into a lane.
+    Inject(Box<Injection>),
+    /// Let go of a held command.
+    Release(Box<Releasing>),
 }
 
-impl Order {
-    /// Returns why the connection ends, for the transcript.
-    pub(crate) fn reason(self) -> &'static str {
-        match self {
-            Order::Close { reason } => reason,
-            Order::Abandon => "given up",
-        }
-    }
+/// The release of a held command.
+#[derive(Debug)]
+pub(crate) struct Releasing {
+    pub(crate) number: u64,
+    pub(crate) release: Release,
+    pub(crate) by: Arc<str>,
+    /// Told whether it was held still.
+    pub(crate) done: oneshot::Sender<bool>,
 }
+
+/// How somebody ends a connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Ending(pub(crate) &'static str);
 
 /// A queue of orders with one reader. Much smaller than a channel, which matters when ten thousand connections idle.
 #[derive(Debug, Default)]
-pub(crate) struct Inbox(Mutex<(VecDeque<Order>, Option<Waker>)>);
+pub(crate) struct Inbox(Mutex<Orders>);
+
+#[derive(Debug, Default)]
+struct Orders {
+    queue: VecDeque<Order>,
+    waker: Option<Waker>,
+    /// Nobody reads any more.
+    is_closed: bool,
+}
 
 impl Inbox {
-    pub(crate) fn send(&self, order: Order) {
+    /// Adds an order. Injections are refused where the connection has ended or too many wait.
+    pub(crate) fn send(&self, order: Order) -> bool {
         let waker = {
             let mut inbox = self.lock();
-            inbox.0.push_back(order);
-            inbox.1.take()
+            if let Order::Inject(injection) = &order {
+                let is_full = inbox.queue.len() >= MOST_ORDERS;
+                if inbox.is_closed || is_full {
+                    injection.tell(Answer::Done(if is_full { Done::Busy } else { Done::Closed }));
+                    return false;
+                }
+            }
+            if inbox.is_closed {
+                return false;
+            }
+            inbox.queue.push_back(order);
+            inbox.waker.take()
         };
         if let Some(waker) = waker {
             waker.wake();
         }
+        true
     }
 
     pub(crate) fn poll(&self, cx: &Context<'_>) -> Poll<Order> {
         let mut inbox = self.lock();
-        match inbox.0.pop_front() {
+        match inbox.queue.pop_front() {
             Some(order) => Poll::Ready(order),
             None => {
-                if !inbox.1.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
-                    inbox.1 = Some(cx.waker().clone());
-                }
+                inbox.wake_later(cx);
                 Poll::Pending
             }
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, (VecDeque<Order>, Option<Waker>)> {
+    /// Waits for an order that ends the connection; others stay for later.
+    pub(crate) fn poll_end(&self, cx: &Context<'_>) -> Poll<Ending> {
+        let mut inbox = self.lock();
+        let ending = inbox.queue.iter().find_map(|order| match order {
+            Order::Close { reason } => Some(Ending(reason)),
+            Order::Abandon => Some(Ending("given up")),
+            _ => None,
+        });
+        match ending {
+            Some(ending) => Poll::Ready(ending),
+            None => {
+                inbox.wake_later(cx);
+                Poll::Pending
+            }
+        }
+    }
+
+    /// Refuses all that waits and all that comes.
+    pub(crate) fn close(&self) {
+        let queue = {
+            let mut inbox = self.lock();
+            inbox.is_closed = true;
+            std::mem::take(&mut inbox.queue)
+        };
+        for order in queue {
+            if let Order::Inject(injection) = order {
+                injection.tell(Answer::Done(Done::Closed));
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Orders> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+impl Orders {
+    fn wake_later(&mut self, cx: &Context<'_>) {
+        if !self.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            self.waker = Some(cx.waker().clone());
+        }
+    }
+}
+
+/// Orders that may wait before injections are refused.
+const MOST_ORDERS: usize = 1024;

@@ -12,13 +12,14 @@ use msnp::flow::Address;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::{self, UnboundedReceiver};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 use crate::connection::Connection;
+use crate::holds::{Held, Holds, Release};
 use crate::hook::{Hook, Hooks};
 use crate::hooks::Redirects;
 use crate::hooks::redirect::Door;
@@ -89,6 +90,7 @@ pub(crate) struct Shared {
     pub(crate) observers: Observers,
     pub(crate) routes: Arc<Routes>,
     pub(crate) outgoing: Outgoing,
+    pub(crate) holds: Holds,
     listeners: Mutex<Vec<SocketAddr>>,
     connections: Mutex<Registry>,
     next: AtomicU64,
@@ -123,6 +125,18 @@ impl Engine {
             self.shared.registry().values().map(|(connection, _)| Arc::clone(connection)).collect();
         connections.sort_by_key(|connection| connection.number);
         connections
+    }
+
+    /// Returns the held commands, by number.
+    pub fn held(&self) -> Vec<Arc<Held>> {
+        self.shared.holds.list()
+    }
+
+    /// Lets go of a held command; `by` says in the transcript who did. Returns whether it was held still.
+    pub async fn release(&self, number: u64, release: Release, by: &str) -> bool {
+        let Some(held) = self.shared.holds.get(number) else { return false };
+        let (done, released) = oneshot::channel();
+        held.connection.release(number, release, by.into(), done) && released.await.unwrap_or(false)
     }
 
     /// Stops listening, lets the commands in flight arrive for at most the grace that is set, and ends all sessions.
@@ -210,6 +224,7 @@ impl EngineBuilder {
             observers: Observers::new(observers),
             routes,
             outgoing: Outgoing::default(),
+            holds: Holds::default(),
             listeners: Mutex::new(addresses.clone()),
             connections: Mutex::default(),
             next: AtomicU64::new(1),

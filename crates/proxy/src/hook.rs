@@ -11,6 +11,7 @@ use msnp::table::Slot;
 use msnp::{Command, Direction, Verb, Version};
 
 use crate::connection::Connection;
+use crate::injection::Injection;
 use crate::session::Session;
 
 /// Sees commands and decides what becomes of them.
@@ -34,16 +35,22 @@ pub trait Hook: Send + Sync {
 }
 
 /// What becomes of a command: by default it goes on, with the edits that were made.
-#[derive(Clone, PartialEq, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 #[must_use]
 #[non_exhaustive]
 pub struct Verdict {
     /// What goes on in its place: nothing, or any number of commands.
     pub replacement: Option<Vec<Command>>,
+    /// What goes before it.
+    pub before: Vec<Injection>,
+    /// What goes behind it.
+    pub after: Vec<Injection>,
     /// What goes back to its sender.
-    pub replies: Vec<Command>,
+    pub replies: Vec<Injection>,
     /// How long it, and what comes behind it in its direction, waits.
     pub delay: Option<Duration>,
+    /// Whether it waits until somebody releases it, and for how long at most.
+    pub hold: Option<Hold>,
     /// Whether the connection is closed afterwards, once all has been delivered.
     pub close: bool,
 }
@@ -66,12 +73,17 @@ impl Verdict {
 
     /// The command goes nowhere, and this is the answer.
     pub fn reply(command: Command) -> Verdict {
-        Verdict { replies: vec![command], ..Verdict::drop() }
+        Verdict { replies: vec![command.into()], ..Verdict::drop() }
     }
 
     /// The command goes on after a while.
     pub fn delay(delay: Duration) -> Verdict {
         Verdict { delay: Some(delay), ..Verdict::default() }
+    }
+
+    /// The command waits until somebody releases it.
+    pub fn hold(hold: Hold) -> Verdict {
+        Verdict { hold: Some(hold), ..Verdict::default() }
     }
 
     /// The command goes on, then the connection is closed.
@@ -81,7 +93,23 @@ impl Verdict {
 
     /// Whether the command just goes on.
     fn is_plain(&self) -> bool {
-        self.replacement.is_none() && self.replies.is_empty() && self.delay.is_none() && !self.close
+        let is_alone = self.before.is_empty() && self.after.is_empty() && self.replies.is_empty();
+        is_alone && self.replacement.is_none() && self.delay.is_none() && self.hold.is_none() && !self.close
+    }
+}
+
+/// How a command is held.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Hold {
+    /// After this time it goes on by itself.
+    pub timeout: Duration,
+    /// Whether challenges of the server are answered by the proxy while a command of the server is held.
+    pub answer_challenges: bool,
+}
+
+impl Default for Hold {
+    fn default() -> Hold {
+        Hold { timeout: Duration::from_secs(60), answer_challenges: false }
     }
 }
 
@@ -133,7 +161,7 @@ impl Interest {
 #[non_exhaustive]
 pub struct Context<'a> {
     /// The connection.
-    pub connection: &'a Connection,
+    pub connection: &'a Arc<Connection>,
     /// The session, once it is known to which the connection belongs.
     pub session: Option<&'a Arc<Session>>,
     /// Kind of server and version, as far as they are known.
@@ -154,7 +182,7 @@ pub struct Context<'a> {
 
 impl<'a> Context<'a> {
     /// Returns a context in which nobody has changed anything yet.
-    pub fn new(connection: &'a Connection, scope: Scope, account: &'a str, time: SystemTime) -> Context<'a> {
+    pub fn new(connection: &'a Arc<Connection>, scope: Scope, account: &'a str, time: SystemTime) -> Context<'a> {
         Context {
             connection,
             session: None,
@@ -190,11 +218,18 @@ pub(crate) struct Hooks {
 /// What hooks together made of a command.
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
-    /// What leaves in the command's own direction.
+    /// The verb of the command.
+    pub(crate) verb: Option<Verb>,
+    /// What goes before the command.
+    pub(crate) before: Vec<Injection>,
+    /// The command, or what takes its place.
     pub(crate) forward: Vec<Command>,
+    /// What goes behind it.
+    pub(crate) after: Vec<Injection>,
     /// What goes back.
-    pub(crate) replies: Vec<Command>,
+    pub(crate) replies: Vec<Injection>,
     pub(crate) delay: Option<Duration>,
+    pub(crate) hold: Option<Hold>,
     pub(crate) close: bool,
 }
 
@@ -229,7 +264,7 @@ impl Hooks {
                     }
                     let verdict = ask(hook.as_ref(), command, context);
                     if !verdict.is_plain() {
-                        let mut first = Outcome::default();
+                        let mut first = Outcome { verb: Some(command.verb()), ..Outcome::default() };
                         first.add(verdict, command.clone());
                         outcome = Some(first);
                     }
@@ -259,12 +294,20 @@ fn ask(hook: &dyn Hook, command: &mut Command, context: &mut Context<'_>) -> Ver
 }
 
 impl Outcome {
+    /// Whether it was a ping of the client, and the server does not get it.
+    pub(crate) fn is_dropped_ping(&self) -> bool {
+        self.forward.is_empty() && self.verb.is_some_and(|verb| verb.as_bytes() == b"PNG")
+    }
+
     fn add(&mut self, verdict: Verdict, command: Command) {
         match verdict.replacement {
             Some(commands) => self.forward.extend(commands),
             None => self.forward.push(command),
         }
+        self.before.extend(verdict.before);
+        self.after.extend(verdict.after);
         self.replies.extend(verdict.replies);
+        self.hold = self.hold.or(verdict.hold);
         self.delay = match (self.delay, verdict.delay) {
             (Some(a), Some(b)) => Some(a + b),
             (a, b) => a.or(b),

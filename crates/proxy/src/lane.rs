@@ -1,16 +1,18 @@
 //! One direction of a connection: what was read and is not framed yet, and what is to be written and waits.
 //!
-//! A lane keeps order whatever happens: bytes that must wait (a delayed command) make all behind them wait, and a reply
-//! is put between whole commands only.
+//! A lane keeps order whatever happens: bytes that must wait (a delayed or held command) make all behind them wait, and
+//! what is injected is put between whole commands only.
 
 use std::collections::VecDeque;
 use std::io;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use msnp::{Codec, Direction, Limits};
 use tokio::net::TcpStream;
 
 use crate::buffers;
+use crate::injection::{Answer, Done, Injection};
+use crate::transactions::MOST_PENDING;
 
 #[derive(Debug)]
 pub(crate) struct Lane {
@@ -29,8 +31,10 @@ pub(crate) struct Lane {
     pub(crate) shut: bool,
     /// The log says already that this stream cannot be framed.
     pub(crate) said_opaque: bool,
-    /// Replies that wait for the end of a command that is half forwarded.
-    inserts: Vec<u8>,
+    /// Injections that wait for the end of a command that is half forwarded.
+    inserts: Vec<Injection>,
+    /// How many entries of the queue are held.
+    held: usize,
     /// What waits for its time, in order.
     queue: VecDeque<Entry>,
     queued_bytes: usize,
@@ -45,6 +49,23 @@ struct Entry {
     due: Instant,
     bytes: Vec<u8>,
     commands: usize,
+    /// It waits for somebody, `due` being the time when that is over.
+    held: Option<Waiting>,
+}
+
+/// A held command in its lane.
+#[derive(Clone, Debug)]
+pub(crate) struct Waiting {
+    /// The number of the held command.
+    pub(crate) number: u64,
+    /// Since when.
+    pub(crate) since: Instant,
+    /// How long it is delayed after its release.
+    pub(crate) delay: Option<Duration>,
+    /// The client's id of it, and the one towards the server.
+    pub(crate) ids: Option<(u32, u32)>,
+    /// Whether challenges are answered meanwhile.
+    pub(crate) answers_challenges: bool,
 }
 
 impl Lane {
@@ -59,6 +80,7 @@ impl Lane {
             shut: false,
             said_opaque: false,
             inserts: Vec::new(),
+            held: 0,
             queue: VecDeque::new(),
             queued_bytes: 0,
             queued_commands: 0,
@@ -73,7 +95,7 @@ impl Lane {
             return Ok(());
         }
         if !self.queue.is_empty() {
-            self.enqueue(bytes, commands, Instant::now());
+            self.enqueue(bytes, commands, Instant::now(), None);
             return Ok(());
         }
         let written = if self.out.is_empty() { try_write(socket, bytes)? } else { 0 };
@@ -87,47 +109,100 @@ impl Lane {
         } else if self.queue.is_empty() {
             self.append(bytes);
         } else {
-            self.enqueue(bytes, commands, Instant::now());
+            self.enqueue(bytes, commands, Instant::now(), None);
         }
     }
 
     /// Sends bytes on at `due`, and all that comes behind them after that.
     pub(crate) fn delay(&mut self, bytes: &[u8], due: Instant) {
         if !self.shut {
-            self.enqueue(bytes, 1, due);
+            self.enqueue(bytes, 1, due, None);
         }
     }
 
-    /// Puts a whole command between two others.
-    pub(crate) fn insert(&mut self, bytes: &[u8]) {
-        if self.streamed > 0 {
-            self.inserts.extend_from_slice(bytes);
-        } else {
-            self.collect(bytes, 1);
+    /// Sends bytes on when they are released, at the latest at `due`, and all that comes behind them after that.
+    pub(crate) fn hold(&mut self, bytes: &[u8], commands: usize, due: Instant, waiting: Waiting) {
+        self.held += 1;
+        self.enqueue(bytes, commands, due, Some(waiting));
+    }
+
+    /// Returns the ids of a held command, if they differ.
+    pub(crate) fn ids_of(&self, number: u64) -> Option<(u32, u32)> {
+        let mut held = self.queue.iter().filter_map(|entry| entry.held.as_ref());
+        held.find(|waiting| waiting.number == number)?.ids
+    }
+
+    /// Lets go of a held command, with other bytes if they are given. `None`: it is not held any more.
+    pub(crate) fn let_go(&mut self, number: u64, bytes: Option<Vec<u8>>) -> Option<Waiting> {
+        let is_it = |entry: &&mut Entry| entry.held.as_ref().is_some_and(|waiting| waiting.number == number);
+        let entry = self.queue.iter_mut().find(is_it)?;
+        let waiting = entry.held.take()?;
+        entry.due = Instant::now() + waiting.delay.unwrap_or_default();
+        if let Some(bytes) = bytes {
+            self.queued_bytes = self.queued_bytes - entry.bytes.len() + bytes.len();
+            entry.bytes = bytes;
         }
+        self.held -= 1;
+        Some(waiting)
     }
 
-    pub(crate) fn has_inserts(&self) -> bool {
-        !self.inserts.is_empty()
-    }
-
-    /// Lets go of replies that waited for the end of a command.
-    pub(crate) fn release_inserts(&mut self) {
-        if !self.inserts.is_empty() {
-            let inserts = std::mem::take(&mut self.inserts);
-            self.collect(&inserts, 1);
+    /// Puts an injection aside until the command that is half forwarded is whole. Gives it back if there is none, or too
+    /// many wait already.
+    pub(crate) fn insert(&mut self, injection: Injection) -> Option<Injection> {
+        if self.streamed == 0 || self.inserts.len() >= MOST_PENDING {
+            return Some(injection);
         }
+        self.inserts.push(injection);
+        None
     }
 
-    /// Moves what is due (all of it if `now` is `None`) towards the socket.
-    pub(crate) fn release(&mut self, now: Option<Instant>) {
-        while self.queue.front().is_some_and(|entry| now.is_none_or(|now| entry.due <= now)) {
+    /// Takes the injections that waited for the end of a command.
+    pub(crate) fn take_inserts(&mut self) -> Vec<Injection> {
+        std::mem::take(&mut self.inserts)
+    }
+
+    /// Moves what is due (all of it if `now` is `None`) towards the socket. Returns the held commands whose time is over.
+    pub(crate) fn release(&mut self, now: Option<Instant>) -> Vec<Waiting> {
+        let mut released = Vec::new();
+        while let Some(entry) = self.queue.front_mut().filter(|entry| now.is_none_or(|now| entry.due <= now)) {
+            if let Some(waiting) = entry.held.take() {
+                self.held -= 1;
+                let delay = waiting.delay;
+                released.push(waiting);
+                if let (Some(delay), Some(now)) = (delay, now) {
+                    entry.due = now + delay;
+                    break;
+                }
+            }
             if let Some(entry) = self.queue.pop_front() {
                 self.queued_bytes -= entry.bytes.len();
                 self.queued_commands -= entry.commands;
                 self.append(&entry.bytes);
             }
         }
+        released
+    }
+
+    /// Lets go of everything that is held.
+    pub(crate) fn let_all_go(&mut self) -> Vec<Waiting> {
+        let held = self.queue.iter_mut().filter_map(|entry| {
+            let waiting = entry.held.take()?;
+            entry.due = Instant::now() + waiting.delay.unwrap_or_default();
+            Some(waiting)
+        });
+        self.held = 0;
+        held.collect()
+    }
+
+    /// Whether a command is held.
+    pub(crate) fn is_held(&self) -> bool {
+        self.held > 0
+    }
+
+    /// Whether a held command wants challenges answered.
+    pub(crate) fn answers_challenges(&self) -> bool {
+        self.held > 0
+            && self.queue.iter().any(|entry| entry.held.as_ref().is_some_and(|waiting| waiting.answers_challenges))
     }
 
     /// Writes what waits for the socket, as much as it takes.
@@ -146,13 +221,18 @@ impl Lane {
         Ok(())
     }
 
-    /// Forgets all that waits, because the receiver is gone.
-    pub(crate) fn abandon(&mut self) {
+    /// Forgets all that waits, because the receiver is gone. Returns the commands that were held.
+    pub(crate) fn abandon(&mut self) -> Vec<Waiting> {
         self.shut = true;
-        self.queue.clear();
-        self.inserts = Vec::new();
+        self.held = 0;
+        for injection in self.inserts.drain(..) {
+            injection.tell(Answer::Done(Done::Closed));
+        }
         self.out = Vec::new();
         self.written = 0;
+        self.queued_bytes = 0;
+        self.queued_commands = 0;
+        self.queue.drain(..).filter_map(|entry| entry.held).collect()
     }
 
     /// Returns when the first of what waits for its time is due.
@@ -170,22 +250,24 @@ impl Lane {
         !self.has_output() && self.queue.is_empty() && self.inserts.is_empty()
     }
 
-    /// Whether more may be read for this lane.
-    pub(crate) fn has_room(&self, depth: usize) -> bool {
-        self.out.len() - self.written < buffers::READ
-            && self.queued_commands < depth
-            && self.queued_bytes < MOST_QUEUED_BYTES
+    /// Whether more may be read for this lane; `share` times as much for what the other direction puts into it.
+    pub(crate) fn has_room(&self, depth: usize, share: usize) -> bool {
+        self.out.len() - self.written < buffers::READ * share
+            && self.queued_commands < depth.saturating_mul(share)
+            && self.queued_bytes < MOST_QUEUED_BYTES * share
     }
 
-    fn enqueue(&mut self, bytes: &[u8], commands: usize, due: Instant) {
+    fn enqueue(&mut self, bytes: &[u8], commands: usize, due: Instant, held: Option<Waiting>) {
         self.queued_bytes += bytes.len();
         self.queued_commands += commands;
         match self.queue.back_mut() {
-            Some(last) if last.due >= due && last.bytes.len() < buffers::READ => {
+            Some(last)
+                if held.is_none() && last.held.is_none() && last.due >= due && last.bytes.len() < buffers::READ =>
+            {
                 last.bytes.extend_from_slice(bytes);
                 last.commands += commands;
             }
-            _ => self.queue.push_back(Entry { due, bytes: bytes.to_vec(), commands }),
+            _ => self.queue.push_back(Entry { due, bytes: bytes.to_vec(), commands, held }),
         }
     }
 

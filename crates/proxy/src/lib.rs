@@ -5,13 +5,16 @@
 
 pub mod connection;
 pub mod engine;
+pub mod holds;
 pub mod hook;
 pub mod hooks;
+pub mod injection;
 pub mod observer;
 pub mod observers;
 pub mod rules;
 pub mod session;
 pub mod settings;
+pub mod transactions;
 
 mod buffers;
 mod lane;
@@ -21,7 +24,8 @@ mod transparent;
 
 pub use connection::Connection;
 pub use engine::{Engine, EngineBuilder, EngineError, Target};
-pub use hook::{Context, Hook, Interest, Verdict};
+pub use hook::{Context, Hold, Hook, Interest, Verdict};
+pub use injection::Injection;
 pub use observer::{About, Event, Observer};
 pub use session::Session;
 pub use settings::Settings;

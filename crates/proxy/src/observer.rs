@@ -37,7 +37,7 @@ pub struct About<'a> {
     /// The session.
     pub session: &'a Session,
     /// The connection; none for events of the session as a whole.
-    pub connection: Option<&'a Connection>,
+    pub connection: Option<&'a Arc<Connection>>,
     /// Kind of server and version, as far as they are known.
     pub scope: Scope,
 }
@@ -61,6 +61,26 @@ pub enum Event<'a> {
     Commands(Run<'a>),
     /// A command that hooks changed.
     Changed(Changed),
+    /// A command that no peer sent left.
+    Injected {
+        /// As it left.
+        command: Command,
+        /// Who injected it.
+        by: Arc<str>,
+    },
+    /// A held command was let go, or given up.
+    Released {
+        /// The number that it was held under.
+        number: u64,
+        /// Which way it went.
+        direction: Direction,
+        /// What left in its place; `None` if it left as it was.
+        sent: Option<Vec<Command>>,
+        /// Who released it, or why.
+        by: Arc<str>,
+        /// How long it was held.
+        after: Duration,
+    },
     /// Bytes that could not be framed, forwarded as they came.
     Opaque {
         /// Which way.
@@ -120,10 +140,19 @@ pub struct Changed {
     pub sent: Option<Vec<Command>>,
     /// Who changed it.
     pub by: Vec<Arc<str>>,
-    /// How long it was held back.
+    /// How long it was delayed.
     pub delay: Option<Duration>,
+    /// The number under which it is held; then [`Event::Released`] tells what left.
+    pub held: Option<u64>,
     /// Tags put on it.
     pub tags: Vec<String>,
+}
+
+impl Changed {
+    /// Returns a command that left in another form, or not at all.
+    pub(crate) fn new(received: Command, sent: Vec<Command>, by: impl Into<Arc<str>>) -> Changed {
+        Changed { received, sent: Some(sent), by: vec![by.into()], delay: None, held: None, tags: Vec::new() }
+    }
 }
 
 impl Event<'_> {
@@ -136,6 +165,10 @@ impl Event<'_> {
                 spans: run.spans.into_owned().into(),
             }),
             Event::Changed(changed) => Event::Changed(changed),
+            Event::Injected { command, by } => Event::Injected { command, by },
+            Event::Released { number, direction, sent, by, after } => {
+                Event::Released { number, direction, sent, by, after }
+            }
             Event::Opaque { direction, bytes } => Event::Opaque { direction, bytes: bytes.into_owned().into() },
             Event::Note(text) => Event::Note(text.into_owned().into()),
             Event::SessionStarted => Event::SessionStarted,

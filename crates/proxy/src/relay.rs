@@ -24,7 +24,9 @@ use crate::connection::{Connection, Order};
 use crate::engine::Shared;
 use crate::hook::Interest;
 use crate::lane::Lane;
+use crate::transactions::Transactions;
 
+mod orders;
 mod process;
 mod report;
 
@@ -37,6 +39,9 @@ pub(crate) struct Relay {
     pub(crate) lanes: [Lane; 2],
     pub(crate) facts: Facts,
     pub(crate) reporter: Reporter,
+    transactions: Transactions,
+    /// The client's id and the server's of a command that is forwarded in parts.
+    streamed_ids: Option<(u32, u32)>,
     /// What the client offered in `VER`.
     offered: Vec<Version>,
     /// What each hook wants, and what they want together.
@@ -69,6 +74,8 @@ impl Relay {
         Relay {
             lanes: Direction::BOTH.map(|direction| Lane::new(direction, limits)),
             facts: Facts::default(),
+            transactions: Transactions::default(),
+            streamed_ids: None,
             offered: Vec::new(),
             ending: None,
             is_closing: false,
@@ -116,12 +123,19 @@ impl Relay {
                     self.drain(sockets);
                     self.end("proxy", Some(reason.to_owned()));
                 }
-                Some(Order::Abandon) => self.lanes.iter_mut().for_each(Lane::abandon),
+                Some(Order::Abandon) => self.abandon_all("given up"),
+                Some(Order::Inject(injection)) => self.inject_from_outside(*injection),
+                Some(Order::Release(releasing)) => self.let_go(*releasing),
                 None => {}
             }
         }
-        for lane in &mut self.lanes {
-            lane.abandon();
+        self.abandon_all("the connection ended");
+        self.transactions.close();
+    }
+
+    fn abandon_all(&mut self, why: &'static str) {
+        for direction in Direction::BOTH {
+            self.abandon(direction, why);
         }
     }
 
@@ -180,8 +194,9 @@ impl Relay {
     fn wants_read(&self, direction: Direction) -> bool {
         let lane = &self.lanes[direction.index()];
         let depth = self.engine.settings.limits.lane_depth;
+        let other = &self.lanes[1 - direction.index()];
         // replies go the other way: a receiver that reads nothing must not fill that lane either
-        !lane.at_end && self.lanes.iter().all(|lane| lane.shut || lane.has_room(depth))
+        !lane.at_end && (lane.shut || lane.has_room(depth, 1)) && (other.shut || other.has_room(depth, 2))
     }
 
     /// Returns a buffer that holds what is not whole yet and has room behind it.
@@ -216,6 +231,7 @@ impl Relay {
             Ok(0) => {
                 self.lanes[direction.index()].at_end = true;
                 self.ending.get_or_insert((direction.sender(), None));
+                self.let_all_go("its peer left");
             }
             Ok(count) => self.lanes[direction.index()].received += count as u64,
             Err(error) => self.end(direction.sender(), Some(error.to_string())),
@@ -237,8 +253,8 @@ impl Relay {
         let now = Instant::now();
         for direction in Direction::BOTH {
             let receiver = &sockets[1 - direction.index()];
+            self.release_due(direction, Some(now));
             let lane = &mut self.lanes[direction.index()];
-            lane.release(Some(now));
             if let Err(error) = lane.flush(receiver) {
                 self.lost(direction, &error);
                 continue;
@@ -255,9 +271,8 @@ impl Relay {
     fn lost(&mut self, direction: Direction, error: &io::Error) {
         let receiver = direction.opposite().sender();
         self.ending.get_or_insert((receiver, Some(error.to_string())));
-        let lane = &mut self.lanes[direction.index()];
-        lane.at_end = true;
-        lane.abandon();
+        self.lanes[direction.index()].at_end = true;
+        self.abandon(direction, "its receiver left");
     }
 
     /// Returns when something happens if nothing else does.
@@ -267,6 +282,7 @@ impl Relay {
         let lanes = self.lanes.iter();
         lanes
             .flat_map(|lane| [lane.due(), lane.held_since.map(|since| since + limits.unfinished_line)])
+            .chain([self.transactions.deadline()])
             .flatten()
             .fold(idle, Instant::min)
     }
@@ -276,13 +292,19 @@ impl Relay {
         let limits = &self.engine.settings.limits;
         if now >= self.last_activity + limits.idle_timeout {
             self.end("proxy", Some("idle for too long".to_owned()));
-            self.lanes.iter_mut().for_each(Lane::abandon);
+            self.abandon_all("idle for too long");
             return;
         }
+        self.transactions.expire(now);
         let patience = limits.unfinished_line;
         for direction in Direction::BOTH {
             let lane = &mut self.lanes[direction.index()];
             if lane.held_since.is_none_or(|since| now < since + patience) {
+                continue;
+            }
+            if self.transactions.is_on() && direction == Direction::ServerToClient && !lane.partial.contains(&b'\n') {
+                // it may answer an injection: only a whole line tells
+                lane.held_since = None;
                 continue;
             }
             let (connection, from, bytes) = (self.connection.number, direction.sender(), lane.partial.len());
@@ -294,7 +316,10 @@ impl Relay {
             }
             lane.held_since = None;
             let partial = std::mem::take(&mut lane.partial);
-            let result = lane.forward(&partial[lane.streamed..], 0, &sockets[1 - direction.index()]);
+            let renumbered = if lane.streamed == 0 { self.renumber_start(direction, &partial) } else { None };
+            let lane = &mut self.lanes[direction.index()];
+            let rest = renumbered.as_deref().unwrap_or(&partial[lane.streamed..]);
+            let result = lane.forward(rest, 0, &sockets[1 - direction.index()]);
             lane.streamed = partial.len();
             lane.partial = partial;
             if let Err(error) = result {
@@ -324,7 +349,7 @@ impl Relay {
             // an unfinished command leaves as far as it came
             self.lanes[direction.index()].at_end = true;
             self.take_in(direction, sockets, Vec::new());
-            self.lanes[direction.index()].release(None);
+            self.release_due(direction, None);
         }
     }
 }

@@ -81,6 +81,15 @@ impl Rules {
         Ok(count)
     }
 
+    /// Switches every rule of this name on or off, until the files are loaded again. Returns how many there are.
+    pub fn enable(&self, name: &str, is_enabled: bool) -> usize {
+        let list = self.list.load();
+        let named = list.iter().filter(|rule| rule.name() == name);
+        let count = named.inspect(|rule| rule.is_enabled.store(is_enabled, Ordering::Relaxed)).count();
+        self.generation.fetch_add(1, Ordering::Release);
+        count
+    }
+
     /// Returns the files.
     pub fn files(&self) -> &[PathBuf] {
         &self.files

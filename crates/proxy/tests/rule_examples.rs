@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use mitmsn_proxy::rules::{Rules, render_all};
-use mitmsn_proxy::{Connection, Context, Hook, Verdict};
+use mitmsn_proxy::{Connection, Context, Hook, Injection, Verdict};
 use msnp::Command;
 use msnp::argument::Scope;
 use msnp::types::{Direction, ServerKind, Version};
@@ -34,8 +34,11 @@ fn ask(rules: &Rules, direction: Direction, bytes: &str, server: ServerKind) -> 
     let mut context = Context::new(&connection, scope, "bob@example.com", SystemTime::UNIX_EPOCH);
     let mut command = Command::parse(direction, bytes.as_bytes()).unwrap();
     let verdict = rules.command(&mut command, &mut context);
-    let forward = verdict.replacement.clone().unwrap_or_else(|| vec![command]);
-    Made { forward: forward.iter().map(text).collect(), verdict, tags: context.tags }
+    let injected = |list: &[Injection]| list.iter().map(|one| text(one.command())).collect::<Vec<_>>();
+    let own = verdict.replacement.clone().unwrap_or_else(|| vec![command]);
+    let own = own.iter().map(text).collect::<Vec<_>>();
+    let forward = [injected(&verdict.before), own, injected(&verdict.after)].concat();
+    Made { forward, verdict, tags: context.tags }
 }
 
 fn text(command: &Command) -> String {
@@ -65,6 +68,7 @@ fn every_example_is_exercised_here() {
         "demo.toml",
         "drop.toml",
         "duplicate.toml",
+        "hold.toml",
         "inject.toml",
         "length.toml",
         "replace.toml",
@@ -122,7 +126,7 @@ fn drop_loses_what_its_condition_says_and_nothing_else() {
 #[test]
 fn reply_answers_and_forwards_nothing() {
     let rules = load("reply.toml");
-    let replies = |made: &Made| made.verdict.replies.iter().map(text).collect::<Vec<_>>();
+    let replies = |made: &Made| made.verdict.replies.iter().map(|reply| text(reply.command())).collect::<Vec<_>>();
     let made = client(&rules, "PNG\r\n");
     assert_eq!((made.forward.len(), replies(&made)), (0, vec!["QNG 50\r\n".to_owned()]));
     let made = client(&rules, "CAL 3 offline@example.com\r\n");
@@ -139,14 +143,15 @@ fn inject_adds_before_after_and_in_the_other_direction() {
     let system = "MIME-Version: 1.0\r\nContent-Type: application/x-msmsgssystemmessage\r\n\r\nType: 1\r\nArg1: 5\r\n";
     let injected = format!("MSG Hotmail Hotmail {}\r\n{system}", system.len());
     assert_eq!(made.forward, ["USR 4 OK a@b Alice 1 0\r\n".to_owned(), injected]);
-    assert_eq!(client(&rules, "CHG 8 NLN\r\n").forward, ["PNG\r\n", "CHG 8 NLN\r\n"]);
+    assert_eq!(client(&rules, "CHG 8 NLN\r\n").forward, ["PNG\r\n", "CHG 8 NLN\r\n", "GCF 8 Shields.xml\r\n"]);
+    assert_eq!(client(&rules, "CHG 9 NLN\r\n").forward, ["PNG\r\n", "CHG 9 NLN\r\n"]);
     let made = client(&rules, &message("MSG 5 U", "text/x-msmsgscontrol", ""));
     assert_eq!(made.forward.len(), 1);
-    assert_eq!(text(&made.verdict.replies[0]), "ACK 5\r\n");
+    assert_eq!(text(made.verdict.replies[0].command()), "ACK 5\r\n");
 }
 
 #[test]
-fn duplicate_delay_close_and_tag_do_as_they_say() {
+fn duplicate_delay_hold_close_and_tag_do_as_they_say() {
     let ring = "RNG 1 h:1 CKI 2 a@b A\r\n";
     assert_eq!(server(&load("duplicate.toml"), ring).forward, [ring; 2]);
     let made = server(&load("delay.toml"), "LST bob@example.com Bob 11 0\r\n");
@@ -154,6 +159,8 @@ fn duplicate_delay_close_and_tag_do_as_they_say() {
     let rules = load("close.toml");
     assert!(client(&rules, "CHG 8 BSY 0\r\n").verdict.close);
     assert!(!client(&rules, "CHG 8 NLN 0\r\n").verdict.close);
+    let held = server(&load("hold.toml"), "NLN IDL bob@example.com Bob 0\r\n").verdict.hold.unwrap();
+    assert_eq!((held.timeout, held.answer_challenges), (Duration::from_secs(120), true));
     let rules = load("tag.toml");
     assert_eq!(server(&rules, "911 3\r\n").tags, ["error"]);
     assert!(server(&rules, "QNG 50\r\n").tags.is_empty());

@@ -30,6 +30,8 @@ pub enum Event {
     SessionJoined(SessionJoined),
     /// One command.
     Command(CommandEvent),
+    /// A held command was let go, or given up.
+    Released(ReleasedEvent),
     /// Bytes that could not be framed.
     Opaque(OpaqueEvent),
     /// A connection ended.
@@ -144,7 +146,7 @@ pub struct CommandEvent {
     /// The line's end, if it was not CRLF.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub eol: Option<String>,
-    /// Who made it.
+    /// Who made it. What is `injected` never arrived: verb, arguments and payload are what left.
     pub origin: Origin,
     /// What left, if that differs from what arrived; empty if nothing did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -155,13 +157,15 @@ pub struct CommandEvent {
     /// Seconds for which it was delayed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delay: Option<f64>,
+    /// The number under which it is held. What left, in its place, is in the `released` event of the same number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<u64>,
     /// Places whose value was masked with as many `*`: `args[3]`, `payload.MSPAuth`, `sent[0].args[3]`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub masked: Vec<String>,
 }
 
-/// One command that left in place of, before or after the one that arrived. A reply that had to wait for the end of a
-/// command that was half forwarded then stands with the command that it answers, before that other one.
+/// One command that left in place of, before or after the one that arrived.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Sent {
     /// Which way it went: a reply goes back.
@@ -176,6 +180,30 @@ pub struct Sent {
     /// The line's end, if not CRLF.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub eol: Option<String>,
+}
+
+/// The end of a hold.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct ReleasedEvent {
+    /// Number, time and session.
+    #[serde(flatten)]
+    pub stem: Stem,
+    /// The connection's number.
+    pub connection: u64,
+    /// The number under which the command was held.
+    pub held: u64,
+    /// Which way it went.
+    pub direction: Way,
+    /// What left in its place, if that differs from what arrived; empty if nothing did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent: Option<Vec<Sent>>,
+    /// Who released it, or why: `timeout`, `shutdown`.
+    pub by: String,
+    /// Seconds for which it was held.
+    pub after: f64,
+    /// Places whose value was masked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub masked: Vec<String>,
 }
 
 /// Bytes outside the framing.
@@ -427,6 +455,7 @@ impl Event {
             Event::ConnectionOpened(event) => &event.stem,
             Event::SessionJoined(event) => &event.stem,
             Event::Command(event) => &event.stem,
+            Event::Released(event) => &event.stem,
             Event::Opaque(event) => &event.stem,
             Event::ConnectionClosed(event) => &event.stem,
             Event::Note(event) => &event.stem,

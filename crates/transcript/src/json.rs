@@ -34,6 +34,8 @@ pub struct Change<'a> {
     pub by: &'a [std::sync::Arc<str>],
     /// Seconds for which it was delayed.
     pub delay: Option<f64>,
+    /// The number under which it is held.
+    pub held: Option<u64>,
 }
 
 impl Batch {
@@ -112,6 +114,10 @@ impl Batch {
         if let Some(delay) = change.delay {
             out.extend_from_slice(b",\"delay\":");
             let _ = serde_json::to_writer(&mut *out, &delay);
+        }
+        if let Some(held) = change.held {
+            out.extend_from_slice(b",\"held\":");
+            number(out, held);
         }
         if !places.is_empty() {
             out.extend_from_slice(b",\"masked\":");
@@ -327,6 +333,7 @@ mod tests {
             sent: None,
             by: Vec::new(),
             delay: None,
+            held: None,
             masked: Vec::new(),
         })
     }
@@ -397,7 +404,7 @@ mod tests {
         let scope = Scope { server: Some(ServerKind::Notification), version: None };
         let mut out = Vec::new();
         let by = ["redirect".into()];
-        let change = Change { sent: Some(&[sent]), by: &by, delay: None };
+        let change = Change { sent: Some(&[sent]), by: &by, ..Change::default() };
         Batch::new(&stamp, "01jd", 2, Direction::ServerToClient, scope, false).changed(&mut out, 17, &command, &change);
         assert_eq!(
             String::from_utf8(out).unwrap(),

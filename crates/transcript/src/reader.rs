@@ -1,13 +1,13 @@
 //! Reads transcripts back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use msnp::types::Direction;
 
-use crate::event::{Event, EventError, FORMAT, VERSION};
+use crate::event::{Event, EventError, FORMAT, Origin, ReleasedEvent, Sent, VERSION};
 
 /// Longest line that is read, in bytes: a payload of the largest size, escaped, fits.
 pub const LONGEST_LINE: u64 = 64 << 20;
@@ -152,12 +152,27 @@ pub fn streams(events: &[Event]) -> Result<Streams, EventError> {
     let mut add = |connection, side, bytes: &[u8]| {
         streams.entry((connection, side)).or_default().extend_from_slice(bytes);
     };
+    // what is held leaves in its place, whenever it is let go
+    let released: HashMap<u64, &ReleasedEvent> = events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Released(released) => Some((released.held, released)),
+            _ => None,
+        })
+        .collect();
     for event in events {
         match event {
             Event::Command(event) => {
                 let command = event.command()?;
-                add(event.connection, Side::Received(command.direction()), command.as_bytes());
-                for sent in event.sent()? {
+                if event.origin != Origin::Injected {
+                    add(event.connection, Side::Received(command.direction()), command.as_bytes());
+                }
+                let released = event.held.and_then(|held| released.get(&held)).and_then(|event| event.sent.as_ref());
+                let sent = match released {
+                    Some(sent) => sent.iter().map(Sent::command).collect::<Result<_, _>>()?,
+                    None => event.sent()?,
+                };
+                for sent in sent {
                     add(event.connection, Side::Sent(sent.direction()), sent.as_bytes());
                 }
             }

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Time (UTC), account, server kind and connection, then `>>>` from the client or `<<<` from the server. Below a command
-//! that was changed stands what left: `~` changed, `+` injected or replied, `x` dropped.
+//! that was changed stands what left: `~` changed, `+` injected or replied, `x` dropped, `=||` held.
 
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -20,7 +20,7 @@ use msnp::errors;
 use msnp::flow::Facts;
 use msnp::types::Direction;
 
-use crate::event::{CommandEvent, Event};
+use crate::event::{CommandEvent, Event, Origin, ReleasedEvent};
 
 mod payload;
 
@@ -55,7 +55,7 @@ impl Tracker {
             Event::Command(event) => {
                 let facts = self.facts.entry(event.connection).or_default();
                 facts.server = event.server.map(Into::into).or(facts.server);
-                if let Ok(command) = event.command() {
+                if let (Origin::Peer, Ok(command)) = (event.origin, event.command()) {
                     facts.learn(&command);
                 }
                 if let Some(account) = &facts.account {
@@ -129,6 +129,7 @@ impl Screen {
                 let reason = closed.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
                 self.remark(event, closed.connection, &format!("closed by {}{reason}", closed.by))
             }
+            Event::Released(released) => self.released(event, released),
             Event::Opaque(opaque) => {
                 let way = Direction::from(opaque.direction);
                 let mut text = format!("{} {} bytes outside the protocol", arrow(way), opaque.length);
@@ -154,8 +155,15 @@ impl Screen {
         let Ok(command) = event.command() else { return String::new() };
         let mut out = self.left(event.stem.time.as_str(), &event.stem.session, event.connection);
         let way = command.direction();
-        let _ = write!(out, "{} ", self.paint(arrow(way), way_style(way)));
+        let is_injected = event.origin == Origin::Injected;
+        let _ = match is_injected {
+            true => write!(out, "{} ", self.paint(&format!("+{}", &arrow(way)[1..]), AnsiColor::Magenta.on_default())),
+            false => write!(out, "{} ", self.paint(arrow(way), way_style(way))),
+        };
         self.line(&mut out, &command);
+        if is_injected && !event.by.is_empty() {
+            out.push_str(&self.dim(&format!("   ({})", event.by.join(", "))));
+        }
         out.push('\n');
         self.arguments(&mut out, &command, event.connection);
         self.payload(&mut out, &command);
@@ -168,6 +176,26 @@ impl Screen {
         if let Some(delay) = event.delay {
             let text = format!("delayed by {delay} s");
             self.below(&mut out, &format!("~{}", &arrow(way)[1..]), AnsiColor::Yellow, &text, &event.by);
+        }
+        if let Some(held) = event.held {
+            self.below(&mut out, "=||", AnsiColor::Yellow, &format!("held as {held}"), &event.by);
+        }
+        out
+    }
+
+    /// Draws the end of a hold, and what left if it was edited.
+    fn released(&self, event: &Event, released: &ReleasedEvent) -> String {
+        let ReleasedEvent { held, by, after, .. } = released;
+        let what = match released.sent.as_deref() {
+            Some([]) => "dropped",
+            _ => "released",
+        };
+        let mut out = self.remark(event, released.connection, &format!("{held} {what} after {after:.1} s by {by}"));
+        for command in released.sent.iter().flatten().filter_map(|sent| sent.command().ok()) {
+            let mut line = String::new();
+            self.line(&mut line, &command);
+            self.below(&mut out, &format!("~{}", &arrow(command.direction())[1..]), AnsiColor::Yellow, &line, &[]);
+            self.payload(&mut out, &command);
         }
         out
     }

@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tracing::{debug, info, warn};
 
-use crate::connection::{Connection, Order};
+use crate::connection::{Connection, Ending};
 use crate::engine::{SHUTDOWN, Shared, Target};
 use crate::hooks::redirect::plain;
 use crate::observer::{Changed, Event};
@@ -40,7 +40,7 @@ impl Shared {
             }
         };
         let (client, reached) = (canonical(client), canonical(reached));
-        let connection = Arc::new(Connection::new(self.number(), client, reached));
+        let connection = Connection::new(self.number(), client, reached);
         let entry = Entry { engine: Arc::clone(self), connection: Arc::clone(&connection) };
         self.registry().insert(connection.number, (Arc::clone(&connection), None));
         if self.stop.is_cancelled() {
@@ -69,6 +69,7 @@ struct Entry {
 
 impl Drop for Entry {
     fn drop(&mut self) {
+        self.connection.inbox().close();
         self.engine.registry().remove(&self.connection.number);
     }
 }
@@ -86,9 +87,9 @@ async fn serve(engine: Arc<Shared>, connection: Arc<Connection>, socket: TcpStre
             debug!(connection = number, client = %connection.client, "closed without a byte");
             return;
         }
-        First::Ordered(order) => {
+        First::Ordered(ending) => {
             debug!(connection = number, "ended before the first command was whole");
-            return discard(&mut relay, order.reason().to_owned());
+            return discard(&mut relay, ending.0.to_owned());
         }
     };
     let upstream = match route(&mut relay, &socket, &opening, follows) {
@@ -101,8 +102,8 @@ async fn serve(engine: Arc<Shared>, connection: Arc<Connection>, socket: TcpStre
         connected = Box::pin(connect(&engine, &upstream)) => {
             connected.map_err(|problem| format!("cannot connect to {}: {problem}", connection.upstream()))
         }
-        order = std::future::poll_fn(|cx| connection.inbox().poll(cx)) => {
-            return discard(&mut relay, order.reason().to_owned());
+        ending = std::future::poll_fn(|cx| connection.inbox().poll_end(cx)) => {
+            return discard(&mut relay, ending.0.to_owned());
         }
     };
     let server = match server {
@@ -129,7 +130,7 @@ enum First {
     /// The client is gone without a word.
     Nothing,
     /// Somebody ended the connection, though the client had said something.
-    Ordered(Order),
+    Ordered(Ending),
 }
 
 /// Reads until the client's first command is whole, and leaves all in the lane.
@@ -160,8 +161,8 @@ async fn first_command(relay: &mut Relay, socket: &TcpStream) -> First {
         let ready = tokio::select! {
             ready = socket.readable() => ready,
             () = tokio::time::sleep_until(deadline.into()) => return First::Command(Opening::Other),
-            order = std::future::poll_fn(|cx| connection.inbox().poll(cx)) => {
-                return if lane.partial.is_empty() { First::Nothing } else { First::Ordered(order) };
+            ending = std::future::poll_fn(|cx| connection.inbox().poll_end(cx)) => {
+                return if lane.partial.is_empty() { First::Nothing } else { First::Ordered(ending) };
             }
         };
         lane.partial.reserve(FIRST_READ);
@@ -305,6 +306,7 @@ fn discard(relay: &mut Relay, reason: String) {
                     sent: Some(Vec::new()),
                     by: Vec::new(),
                     delay: None,
+                    held: None,
                     tags: Vec::new(),
                 })
             }

@@ -39,7 +39,7 @@ impl Console {
         Console { state: Mutex::new(state), filter, keep_secrets }
     }
 
-    fn passes(&self, command: &Command, about: &About<'_>) -> bool {
+    fn passes(&self, command: &Command, about: &About<'_>, origin: &str) -> bool {
         self.filter.as_ref().is_none_or(|filter| {
             filter.matches(&Subject {
                 command,
@@ -47,14 +47,14 @@ impl Console {
                 account: about.session.account().unwrap_or_default(),
                 session: about.session.id(),
                 connection: about.connection.map_or(0, |connection| connection.number),
-                origin: "peer",
+                origin,
             })
         })
     }
 
     fn command(&self, command: &Command, changed: Option<&Changed>, about: &About<'_>, stem: &Stem) -> (Line, bool) {
         let line = convert::command(command, changed, about, stem.clone(), self.keep_secrets);
-        (line, self.passes(command, about))
+        (line, self.passes(command, about, "peer"))
     }
 }
 
@@ -69,6 +69,10 @@ impl Observer for Console {
                 let passes = lines[0].1;
                 lines.extend(changed.tags.iter().map(|tag| (convert::tag(about, stem.clone(), 0, tag), passes)));
                 lines
+            }
+            Event::Injected { command, by } => {
+                let line = convert::injected(command, by, about, stem.clone(), self.keep_secrets);
+                vec![(line, self.passes(command, about, "injected"))]
             }
             other => {
                 let line = convert::plain(other, about, stem, self.keep_secrets);

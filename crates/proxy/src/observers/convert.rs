@@ -3,7 +3,7 @@
 use msnp::Command;
 use msnp_transcript::event::{
     CommandEvent, ConnectionClosed, ConnectionOpened, Event as Line, FORMAT, NoteEvent, OpaqueEvent, Origin, Payload,
-    Sent, SessionClosed, SessionEvent, SessionJoined, Stem, TagEvent, Text, VERSION,
+    ReleasedEvent, Sent, SessionClosed, SessionEvent, SessionJoined, Stem, TagEvent, Text, VERSION,
 };
 use msnp_transcript::mask;
 
@@ -56,7 +56,21 @@ pub(super) fn plain(event: &Event<'_>, about: &About<'_>, stem: Stem, keep_secre
             server_bytes: bytes[1],
         }),
         Event::SessionEnded => Line::SessionClosed(SessionClosed { stem, connections: about.session.connections() }),
-        Event::Commands(_) | Event::Changed(_) => return None,
+        Event::Released { number, direction, sent, by, after } => {
+            let mut masked = Vec::new();
+            let sent = sent.as_ref().map(|sent| hide_sent(sent, keep_secrets, &mut masked));
+            Line::Released(ReleasedEvent {
+                stem,
+                connection,
+                held: *number,
+                direction: (*direction).into(),
+                sent,
+                by: by.to_string(),
+                after: after.as_secs_f64(),
+                masked,
+            })
+        }
+        Event::Commands(_) | Event::Changed(_) | Event::Injected { .. } => return None,
     })
 }
 
@@ -69,17 +83,9 @@ pub(super) fn command(
     keep_secrets: bool,
 ) -> Line {
     let mut masked = Vec::new();
-    let mut shown = |command: &Command, prefix: &str| match mask::mask_command(command) {
-        Some(hidden) if !keep_secrets => {
-            masked.extend(hidden.places.iter().map(|place| format!("{prefix}{place}")));
-            hidden.command
-        }
-        _ => command.clone(),
-    };
-    let arrived = shown(received, "");
-    let sent = changed.and_then(|changed| changed.sent.as_ref()).map(|sent| {
-        sent.iter().enumerate().map(|(index, command)| Sent::of(&shown(command, &format!("sent[{index}].")))).collect()
-    });
+    let arrived = hide(received, "", keep_secrets, &mut masked);
+    let sent = changed.and_then(|changed| changed.sent.as_ref());
+    let sent = sent.map(|sent| hide_sent(sent, keep_secrets, &mut masked));
     let Sent { direction, verb, args, payload, eol } = Sent::of(&arrived);
     let trid = msnp::command::transaction_id(received.direction(), received.line(), about.scope).map(|id| id.0);
     Line::Command(CommandEvent {
@@ -96,8 +102,35 @@ pub(super) fn command(
         sent,
         by: changed.map(|changed| changed.by.iter().map(ToString::to_string).collect()).unwrap_or_default(),
         delay: changed.and_then(|changed| changed.delay).map(|delay| delay.as_secs_f64()),
+        held: changed.and_then(|changed| changed.held),
         masked,
     })
+}
+
+/// Returns a command that no peer sent as an event.
+pub(super) fn injected(command: &Command, by: &str, about: &About<'_>, stem: Stem, keep_secrets: bool) -> Line {
+    match self::command(command, None, about, stem, keep_secrets) {
+        Line::Command(event) => {
+            Line::Command(CommandEvent { origin: Origin::Injected, by: vec![by.to_owned()], ..event })
+        }
+        other => other,
+    }
+}
+
+/// Hides the secrets of a command, and names their places behind `prefix`.
+fn hide(command: &Command, prefix: &str, keep_secrets: bool, masked: &mut Vec<String>) -> Command {
+    match mask::mask_command(command) {
+        Some(hidden) if !keep_secrets => {
+            masked.extend(hidden.places.iter().map(|place| format!("{prefix}{place}")));
+            hidden.command
+        }
+        _ => command.clone(),
+    }
+}
+
+fn hide_sent(sent: &[Command], keep_secrets: bool, masked: &mut Vec<String>) -> Vec<Sent> {
+    let sent = sent.iter().enumerate();
+    sent.map(|(index, command)| Sent::of(&hide(command, &format!("sent[{index}]."), keep_secrets, masked))).collect()
 }
 
 /// Returns the tags of a command as events.

@@ -98,11 +98,14 @@ impl Observer for Recording {
             Event::Changed(changed) => {
                 let batch = batch(changed.received.direction());
                 let delay = changed.delay.map(|delay| delay.as_secs_f64());
-                let change = Change { sent: changed.sent.as_deref(), by: &changed.by, delay };
+                let change = Change { sent: changed.sent.as_deref(), by: &changed.by, delay, held: changed.held };
                 let seq = lines.line(|out, seq| batch.changed(out, seq, &changed.received, &change));
                 for tag in &changed.tags {
                     lines.event(&stamp, |stem| convert::tag(about, stem, seq, tag));
                 }
+            }
+            Event::Injected { command, by } => {
+                lines.event(&stamp, |stem| convert::injected(command, by, about, stem, self.keep_secrets));
             }
             other => {
                 lines.event_if(&stamp, |stem| convert::plain(other, about, stem, self.keep_secrets));

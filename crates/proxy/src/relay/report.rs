@@ -50,7 +50,7 @@ impl Reporter {
     }
 
     /// Learns from what the relay found out.
-    pub(crate) fn learn(&mut self, facts: &Facts, engine: &Shared, connection: &Connection) {
+    pub(crate) fn learn(&mut self, facts: &Facts, engine: &Shared, connection: &Arc<Connection>) {
         if facts.account.is_some() {
             self.decide(facts, engine, connection);
         }
@@ -60,7 +60,7 @@ impl Reporter {
     }
 
     /// Decides to which session the connection belongs, by what is known now.
-    pub(crate) fn decide(&mut self, facts: &Facts, engine: &Shared, connection: &Connection) {
+    pub(crate) fn decide(&mut self, facts: &Facts, engine: &Shared, connection: &Arc<Connection>) {
         if self.session.is_some() {
             return;
         }
@@ -84,7 +84,7 @@ impl Reporter {
         session: Arc<Session>,
         joined: Option<(u64, JoinedBy)>,
         engine: &Shared,
-        connection: &Connection,
+        connection: &Arc<Connection>,
     ) {
         session.count_connection();
         self.session = Some(session);
@@ -105,7 +105,7 @@ impl Reporter {
         time: SystemTime,
         scope: Scope,
         engine: &Shared,
-        connection: &Connection,
+        connection: &Arc<Connection>,
     ) {
         if engine.observers.is_empty() {
             return;

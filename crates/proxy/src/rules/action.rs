@@ -13,7 +13,8 @@ use regex::bytes::Regex;
 
 use super::rule::Effect;
 use super::template::Template;
-use crate::hook::Context;
+use crate::hook::{Context, Hold};
+use crate::injection::Injection;
 
 /// One action of a rule. Those of one rule are done in the order of the variants.
 #[derive(Clone, Debug)]
@@ -34,6 +35,8 @@ pub(super) enum Action {
     Drop,
     /// `delay = "500ms"`
     Delay(Duration),
+    /// `hold = true`
+    Hold(Hold),
     /// `close = true`
     Close,
 }
@@ -107,13 +110,14 @@ impl Action {
             Action::Duplicate(copies) => effect.copies += copies - 1,
             Action::Drop => effect.is_dropped = true,
             Action::Delay(delay) => effect.delay += *delay,
+            Action::Hold(hold) => effect.hold = Some(*hold),
             Action::Close => effect.is_closed = true,
         }
         Ok(true)
     }
 }
 
-/// Makes a new command about the one at hand.
+/// Makes a new command about the one at hand. To the server, `{trid}` at its place is an id of its own.
 fn make(
     direction: Direction,
     line: &Template,
@@ -121,14 +125,16 @@ fn make(
     command: &Command,
     context: &Context<'_>,
     length: LengthPolicy,
-) -> Result<Command, ActionError> {
+) -> Result<Injection, ActionError> {
+    let is_numbered = direction == Direction::ClientToServer && line.is_numbered();
     let line = line.fill(command, context);
     let payload = payload.map(|payload| payload.fill(command, context));
     let made = Command::new(direction, &line, payload.as_deref())?;
     if length == LengthPolicy::Repair && payload.is_none() && !is_framed(&made) {
         return Err(ActionError::PayloadMissing);
     }
-    Ok(made)
+    let made = Injection::new(made);
+    Ok(if is_numbered { made.numbered() } else { made })
 }
 
 fn set(

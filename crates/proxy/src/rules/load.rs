@@ -16,6 +16,7 @@ use super::problem::Problem;
 use super::rule::Rule;
 use super::table::{Reader, Value, did_you_mean};
 use super::template::Template;
+use crate::hook::Hold;
 use crate::settings::parse_duration;
 
 /// Reads the rules of one file.
@@ -67,16 +68,17 @@ const KEYS: &[&str] = &[
     "duplicate",
     "drop",
     "delay",
+    "hold",
     "close",
 ];
-const ACTIONS: &str = "set, replace, tag, inject, reply, duplicate, drop, delay, close";
+const ACTIONS: &str = "set, replace, tag, inject, reply, duplicate, drop, delay, hold, close";
 /// A pattern may not compile to more than this many bytes.
 const LARGEST_REGEX: usize = 1 << 20;
 /// Most copies of one command.
 const MOST_COPIES: u64 = 1000;
 
 impl Reader<'_> {
-    /// Reads one rule; `None` if it is switched off or has a problem.
+    /// Reads one rule; `None` if it has a problem.
     fn rule(&mut self, table: &DeTable<'_>, whole: &Value<'_>, index: usize) -> Option<Rule> {
         let before = self.problems.len();
         self.check_keys(table, "a rule", KEYS);
@@ -101,12 +103,13 @@ impl Reader<'_> {
             matches: AtomicU64::new(0),
             hits: AtomicU64::new(0),
             has_complained: AtomicBool::new(false),
+            is_enabled: AtomicBool::new(enabled),
         };
         if rule.actions.is_empty() && self.problems.len() == before {
             let help = format!("actions are {ACTIONS}");
             self.problem(whole.span(), format!("rule {:?} does nothing", rule.name()), Some(help));
         }
-        (enabled && self.problems.len() == before).then_some(rule)
+        (self.problems.len() == before).then_some(rule)
     }
 
     fn direction(&mut self, value: &Value<'_>) -> Option<Direction> {
@@ -223,10 +226,33 @@ impl Reader<'_> {
                 None => {}
             }
         }
+        if let Some(value) = table.get("hold") {
+            actions.extend(self.hold(value).map(Action::Hold));
+        }
         if table.get("close").and_then(|value| self.bool(value, "`close`")) == Some(true) {
             actions.push(Action::Close);
         }
         actions
+    }
+
+    /// Reads `hold`: `true`, or a table.
+    fn hold(&mut self, value: &Value<'_>) -> Option<Hold> {
+        let mut hold = Hold::default();
+        if let DeValue::Boolean(is_on) = value.get_ref() {
+            return is_on.then_some(hold);
+        }
+        let table = self.table(value, "`hold`")?;
+        self.check_keys(table, "`hold`", &["timeout", "answer_challenges"]);
+        if let Some(value) = table.get("timeout") {
+            match self.string(value, "`timeout`").map(parse_duration)? {
+                Ok(timeout) => hold.timeout = timeout,
+                Err(message) => self.problem(value.span(), message, None),
+            }
+        }
+        if let Some(value) = table.get("answer_challenges") {
+            hold.answer_challenges = self.bool(value, "`answer_challenges`")?;
+        }
+        Some(hold)
     }
 
     fn set(

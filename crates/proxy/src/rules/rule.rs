@@ -11,7 +11,8 @@ use msnp_transcript::expression::Subject;
 use tracing::warn;
 
 use super::action::Action;
-use crate::hook::{Context, Interest, Verdict};
+use crate::hook::{Context, Hold, Interest, Verdict};
+use crate::injection::Injection;
 
 /// One rule.
 #[derive(Debug)]
@@ -31,14 +32,16 @@ pub struct Rule {
     pub(super) matches: AtomicU64,
     pub(super) hits: AtomicU64,
     pub(super) has_complained: AtomicBool,
+    pub(super) is_enabled: AtomicBool,
 }
 
 /// What the rules together did to one command, besides editing it.
 #[derive(Debug)]
 pub(super) struct Effect {
-    pub(super) before: Vec<Command>,
-    pub(super) after: Vec<Command>,
-    pub(super) replies: Vec<Command>,
+    pub(super) before: Vec<Injection>,
+    pub(super) after: Vec<Injection>,
+    pub(super) replies: Vec<Injection>,
+    pub(super) hold: Option<Hold>,
     pub(super) copies: u64,
     pub(super) delay: Duration,
     pub(super) is_dropped: bool,
@@ -52,6 +55,7 @@ impl Default for Effect {
             after: Vec::new(),
             replies: Vec::new(),
             copies: 1,
+            hold: None,
             delay: Duration::ZERO,
             is_dropped: false,
             is_closed: false,
@@ -70,12 +74,20 @@ impl Rule {
         self.hits.load(Ordering::Relaxed)
     }
 
+    /// Whether the rule is asked.
+    pub fn is_enabled(&self) -> bool {
+        self.is_enabled.load(Ordering::Relaxed)
+    }
+
     pub(super) fn carry_hits_over(&self, before: &Rule) {
         self.hits.store(before.hits.load(Ordering::Relaxed), Ordering::Relaxed);
         self.matches.store(before.matches.load(Ordering::Relaxed), Ordering::Relaxed);
     }
 
     pub(super) fn interest(&self) -> Interest {
+        if !self.is_enabled() {
+            return Interest::nothing();
+        }
         let directions =
             Direction::BOTH.into_iter().filter(|direction| self.direction.is_none_or(|own| own == *direction));
         directions.fold(Interest::nothing(), |all, direction| match &self.verbs[..] {
@@ -108,7 +120,8 @@ impl Rule {
 
     /// The cheap questions first.
     fn holds(&self, command: &Command, context: &Context<'_>) -> bool {
-        self.direction.is_none_or(|direction| direction == command.direction())
+        self.is_enabled()
+            && self.direction.is_none_or(|direction| direction == command.direction())
             && (self.verbs.is_empty() || self.verbs.contains(&command.verb()))
             && (self.servers.is_empty() || context.scope.server.is_some_and(|server| self.servers.contains(&server)))
             && self.when.as_ref().is_none_or(|when| {
@@ -137,20 +150,16 @@ impl Rule {
 
 impl Effect {
     pub(super) fn into_verdict(self, command: &Command) -> Verdict {
-        let is_edit_at_most = self.copies == 1 && !self.is_dropped && !self.is_closed && self.delay.is_zero();
-        if is_edit_at_most && self.before.is_empty() && self.after.is_empty() && self.replies.is_empty() {
-            return Verdict::forward();
-        }
         let mut verdict = Verdict::forward();
-        if self.is_dropped || self.copies != 1 || !self.before.is_empty() || !self.after.is_empty() {
+        if self.is_dropped || self.copies != 1 {
             let copies = if self.is_dropped { 0 } else { usize::try_from(self.copies).unwrap_or(usize::MAX) };
-            let mut commands = self.before;
-            commands.extend(std::iter::repeat_n(command, copies).cloned());
-            commands.extend(self.after);
-            verdict = Verdict::replace(commands);
+            verdict = Verdict::replace(vec![command.clone(); copies]);
         }
+        verdict.before = self.before;
+        verdict.after = self.after;
         verdict.replies = self.replies;
         verdict.delay = (!self.delay.is_zero()).then_some(self.delay);
+        verdict.hold = self.hold;
         verdict.close = self.is_closed;
         verdict
     }

@@ -81,6 +81,15 @@ impl Template {
         Ok(Template(parts))
     }
 
+    /// Whether the first argument of this command line is `{trid}` alone.
+    pub(super) fn is_numbered(&self) -> bool {
+        match &self.0[..] {
+            [Part::Text(verb), Part::TransactionId] => verb.len() == 4,
+            [Part::Text(verb), Part::TransactionId, Part::Text(rest), ..] => verb.len() == 4 && rest.starts_with(b" "),
+            _ => false,
+        }
+    }
+
     /// Fills the placeholders in; what the command does not have becomes nothing.
     pub(super) fn fill(&self, command: &Command, context: &Context<'_>) -> Vec<u8> {
         let mut out = Vec::new();

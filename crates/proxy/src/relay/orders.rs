@@ -1,0 +1,171 @@
+//! What others ask of a connection: injections, and what becomes of held commands.
+
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use msnp::argument::Scope;
+use msnp::{Command, Direction, TransactionId};
+
+use super::Relay;
+use crate::connection::Releasing;
+use crate::holds::{Held, Release};
+use crate::hook::Hold;
+use crate::injection::{Answer, Done, Injection};
+use crate::lane::Waiting;
+use crate::observer::Event;
+use crate::transactions::renumber;
+
+impl Relay {
+    pub(super) fn scope(&self) -> Scope {
+        Scope { server: self.facts.server, version: self.facts.version }
+    }
+
+    /// Puts in what somebody outside injects: at once, or behind the command that is half forwarded.
+    pub(super) fn inject_from_outside(&mut self, injection: Injection) {
+        let lane = &mut self.lanes[injection.direction().index()];
+        if lane.shut || lane.at_end {
+            injection.tell(Answer::Done(Done::Closed));
+            return;
+        }
+        if lane.codec.is_opaque() {
+            injection.tell(Answer::Done(Done::Unframed));
+            return;
+        }
+        if let Some(injection) = lane.insert(injection) {
+            if lane.streamed > 0 {
+                injection.tell(Answer::Done(Done::Busy));
+                return;
+            }
+            if let Some((command, by)) = self.inject(injection) {
+                self.report(Event::Injected { command, by });
+            }
+        }
+    }
+
+    /// Puts an injection into its lane, numbered. `None`: it was refused.
+    pub(super) fn inject(&mut self, injection: Injection) -> Option<(Command, Arc<str>)> {
+        let by = injection.by.clone().unwrap_or_else(|| "injected".into());
+        let scope = self.scope();
+        let command = self.transactions.inject(injection, scope, Instant::now())?;
+        self.lanes[command.direction().index()].collect(command.as_bytes(), 1);
+        Some((command, by))
+    }
+
+    /// Puts commands into the lane that wait until they are released. Returns the number of the held command.
+    pub(super) fn hold(
+        &mut self,
+        direction: Direction,
+        commands: Vec<Command>,
+        hold: Hold,
+        mut waiting: Waiting,
+        by: Vec<Arc<str>>,
+    ) -> u64 {
+        waiting.number = self.engine.holds.number();
+        let number = waiting.number;
+        let ids = waiting.ids;
+        let due = waiting.since + hold.timeout;
+        self.lanes[direction.index()].hold(&to_bytes(&commands, ids), commands.len(), due, waiting);
+        self.engine.holds.insert(Held {
+            number,
+            connection: Arc::clone(&self.connection),
+            session: self.reporter.session().map_or_else(String::new, |session| session.id().to_owned()),
+            account: self.facts.account.clone().unwrap_or_default(),
+            scope: self.scope(),
+            direction,
+            commands,
+            by,
+            since: SystemTime::now(),
+            timeout: hold.timeout,
+        });
+        number
+    }
+
+    /// Lets go of one held command.
+    pub(super) fn let_go(&mut self, releasing: Releasing) {
+        let Releasing { number, release, by, done } = releasing;
+        let Some(held) = self.engine.holds.get(number) else {
+            // whoever asked may be gone
+            let _ = done.send(false);
+            return;
+        };
+        let lane = &mut self.lanes[held.direction.index()];
+        let sent = match release {
+            Release::AsItIs => None,
+            Release::Replace(commands) => Some(commands),
+        };
+        let ids = lane.ids_of(number);
+        let bytes = sent.as_ref().map(|commands| to_bytes(commands, ids));
+        let found = lane.let_go(number, bytes);
+        if let Some(waiting) = &found {
+            let sent = sent.map(|commands| numbered(commands, ids));
+            self.report_release(held.direction, waiting, sent, by);
+        }
+        let _ = done.send(found.is_some());
+    }
+
+    /// Moves what is due towards the socket.
+    pub(super) fn release_due(&mut self, direction: Direction, now: Option<Instant>) {
+        let over = self.lanes[direction.index()].release(now);
+        let why = if now.is_some() { "timeout" } else { "shutdown" };
+        for waiting in over {
+            self.report_release(direction, &waiting, None, why.into());
+        }
+    }
+
+    /// Lets go of everything that is held, in both directions.
+    pub(super) fn let_all_go(&mut self, why: &'static str) {
+        for direction in Direction::BOTH {
+            for waiting in self.lanes[direction.index()].let_all_go() {
+                self.report_release(direction, &waiting, None, why.into());
+            }
+        }
+    }
+
+    /// Forgets what waits in a lane.
+    pub(super) fn abandon(&mut self, direction: Direction, why: &'static str) {
+        for waiting in self.lanes[direction.index()].abandon() {
+            self.report_release(direction, &waiting, Some(Vec::new()), why.into());
+        }
+    }
+
+    /// Gives the start of a command that is forwarded before it is whole the id that it has towards the server.
+    pub(super) fn renumber_start(&mut self, direction: Direction, start: &[u8]) -> Option<Vec<u8>> {
+        if direction == Direction::ServerToClient || !self.transactions.is_on() {
+            return None;
+        }
+        let (verb, rest) = start.split_at_checked(4)?;
+        let end = rest.iter().position(|byte| !byte.is_ascii_digit())?;
+        let id = TransactionId::from_token(&rest[..end])?;
+        let verb = msnp::Verb::of_line(verb)?;
+        let number = self.transactions.outgoing(id, verb)?;
+        self.streamed_ids = Some((id.0, number));
+        Some([&start[..4], number.to_string().as_bytes(), &rest[end..]].concat())
+    }
+
+    pub(super) fn report(&mut self, event: Event<'_>) {
+        self.reporter.tell(event, SystemTime::now(), self.scope(), &self.engine, &self.connection);
+    }
+
+    fn report_release(&mut self, direction: Direction, waiting: &Waiting, sent: Option<Vec<Command>>, by: Arc<str>) {
+        self.engine.holds.remove(waiting.number);
+        let after = waiting.since.elapsed();
+        self.report(Event::Released { number: waiting.number, direction, sent, by, after });
+    }
+}
+
+/// Gives the commands that carry the client's id the one towards the server.
+pub(super) fn numbered(mut commands: Vec<Command>, ids: Option<(u32, u32)>) -> Vec<Command> {
+    if let Some((own, number)) = ids {
+        for command in &mut commands {
+            if command.transaction_id() == Some(TransactionId(own)) {
+                renumber(command, number);
+            }
+        }
+    }
+    commands
+}
+
+fn to_bytes(commands: &[Command], ids: Option<(u32, u32)>) -> Vec<u8> {
+    let commands = numbered(commands.to_vec(), ids);
+    commands.iter().flat_map(|command| command.as_bytes()).copied().collect()
+}

@@ -1,0 +1,342 @@
+//! Injection and holds on live connections: what both peers see, who gets the answers, and that the transcript rebuilds
+//! exactly what went over the wire.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mitmsn_proxy::holds::Release;
+use mitmsn_proxy::hook::Hold;
+use mitmsn_proxy::injection::{Answer, Done};
+use mitmsn_proxy::observers::Recording;
+use mitmsn_proxy::rules::Rules;
+use mitmsn_proxy::{Connection, Engine, Injection, Settings, Target};
+use msnp::flow::Address;
+use msnp::{Command, Direction};
+use msnp_transcript::event::{Event, Origin};
+use msnp_transcript::reader::{Reader, Side, streams};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc::{self, Receiver};
+
+use Direction::{ClientToServer, ServerToClient};
+
+/// A client and a server with the proxy between them.
+struct Rig {
+    engine: Engine,
+    client: Peer,
+    server: Peer,
+    recording: Arc<Recording>,
+    _folder: tempfile::TempDir,
+}
+
+/// One end, and all that it received.
+struct Peer {
+    socket: TcpStream,
+    received: String,
+    read: usize,
+}
+
+impl Peer {
+    fn new(socket: TcpStream) -> Peer {
+        Peer { socket, received: String::new(), read: 0 }
+    }
+
+    async fn send(&mut self, bytes: &str) {
+        self.socket.write_all(bytes.as_bytes()).await.unwrap();
+    }
+
+    /// Waits for exactly this to come next.
+    async fn expect(&mut self, expected: &str) {
+        while self.received.len() < self.read + expected.len() {
+            let mut buffer = [0; 4096];
+            let read = tokio::time::timeout(PATIENCE, self.socket.read(&mut buffer)).await;
+            let count =
+                read.unwrap_or_else(|_| panic!("waited for {expected:?}, got {:?}", &self.received[self.read..]));
+            let count = count.unwrap();
+            assert!(count > 0, "ended before {expected:?}: {:?}", &self.received[self.read..]);
+            self.received += std::str::from_utf8(&buffer[..count]).unwrap();
+        }
+        assert_eq!(&self.received[self.read..self.read + expected.len()], expected);
+        self.read += expected.len();
+    }
+
+    /// Waits for the end, and for exactly this before it.
+    async fn expect_end(&mut self, expected: &str) {
+        let mut rest = Vec::new();
+        tokio::time::timeout(PATIENCE, self.socket.read_to_end(&mut rest)).await.unwrap().unwrap();
+        self.received += std::str::from_utf8(&rest).unwrap();
+        assert_eq!(&self.received[self.read..], expected);
+    }
+}
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+impl Rig {
+    /// Starts with the client logged in as far as `VER 1`.
+    async fn start(rules: &str) -> Rig {
+        let upstream = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = upstream.local_addr().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let recording = Arc::new(Recording::start(folder.path(), true));
+        let mut settings = Settings::default();
+        settings.limits.unfinished_line = Duration::from_millis(50);
+        let engine = Engine::builder(Target::Fixed(Address { host: "127.0.0.1".into(), port: Some(address.port()) }))
+            .listen(([127, 0, 0, 1], 0))
+            .settings(settings)
+            .hook(Arc::new(Rules::from_text("rules.toml", rules).unwrap()))
+            .observer(Arc::clone(&recording) as _)
+            .start()
+            .await
+            .unwrap();
+        let mut client = Peer::new(TcpStream::connect(engine.addresses()[0]).await.unwrap());
+        client.send("VER 1 MSNP8 CVR0\r\n").await;
+        let mut server = Peer::new(upstream.accept().await.unwrap().0);
+        server.expect("VER 1 MSNP8 CVR0\r\n").await;
+        server.send("VER 1 MSNP8\r\n").await;
+        client.expect("VER 1 MSNP8\r\n").await;
+        Rig { engine, client, server, recording, _folder: folder }
+    }
+
+    fn connection(&self) -> Arc<Connection> {
+        Arc::clone(&self.engine.connections()[0])
+    }
+
+    fn inject(&self, direction: Direction, line: &str, payload: Option<&str>) -> Receiver<Answer> {
+        let (to, answers) = mpsc::channel(64);
+        let command = Command::new(direction, line.replace("{trid}", "0").as_bytes(), payload.map(str::as_bytes));
+        let injection = Injection::new(command.unwrap()).by("test").answers(to);
+        let injection = if line.contains("{trid}") { injection.numbered() } else { injection };
+        assert!(self.connection().inject(injection));
+        answers
+    }
+
+    /// Waits until a command is held and returns its number.
+    async fn held(&self) -> u64 {
+        let found = async {
+            loop {
+                match self.engine.held().first() {
+                    Some(held) => break held.number,
+                    None => tokio::task::yield_now().await,
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, found).await.unwrap()
+    }
+
+    /// Ends everything, and checks the transcript against what both peers received.
+    async fn finish(self) -> Vec<Event> {
+        self.finish_with("").await
+    }
+
+    /// As [`Rig::finish`], with this last word to the server.
+    async fn finish_with(mut self, last: &str) -> Vec<Event> {
+        self.client.socket.shutdown().await.unwrap();
+        self.server.expect_end(last).await;
+        self.server.socket.shutdown().await.unwrap();
+        self.client.expect_end("").await;
+        self.engine.shutdown().await;
+        assert!(self.recording.finish(PATIENCE));
+        let path = self.recording.paths().remove(0);
+        let events: Vec<Event> = Reader::open(&path).unwrap().map(Result::unwrap).collect();
+        let streams = streams(&events).unwrap();
+        let of = |side| streams.get(&(1, side)).map_or("", |bytes| std::str::from_utf8(bytes).unwrap());
+        assert_eq!(of(Side::Sent(ClientToServer)), self.server.received);
+        assert_eq!(of(Side::Sent(ServerToClient)), self.client.received);
+        events
+    }
+}
+
+async fn next(answers: &mut Receiver<Answer>) -> String {
+    let line = |command: Command| String::from_utf8(command.line().to_vec()).unwrap();
+    match tokio::time::timeout(PATIENCE, answers.recv()).await.unwrap().unwrap() {
+        Answer::Sent(command) => format!("sent {}", line(command)),
+        Answer::Reply(command) => line(command),
+        Answer::Done(done) => done.as_str().to_owned(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn an_injected_command_and_its_answer_are_hidden_from_the_client() {
+    let mut rig = Rig::start("").await;
+    let mut answers = rig.inject(ClientToServer, "URL {trid} INBOX", None);
+    rig.server.expect("URL 2 INBOX\r\n").await;
+    // the client pipelines while the answer is on its way
+    rig.client.send("CVR 2 0x0409 winnt 5.1\r\nUSR 3 TWN I a@b\r\nPNG\r\n").await;
+    rig.server.expect("CVR 3 0x0409 winnt 5.1\r\nUSR 4 TWN I a@b\r\nPNG\r\n").await;
+    rig.server.send("CVR 3 1.0 1.0 1.0 u v\r\nURL 2 /x https://h 2\r\nQNG 50\r\n911 4\r\n").await;
+    rig.client.expect("CVR 2 1.0 1.0 1.0 u v\r\nQNG 50\r\n911 3\r\n").await;
+    assert_eq!(next(&mut answers).await, "sent URL 2 INBOX");
+    assert_eq!(next(&mut answers).await, "URL 2 /x https://h 2");
+    assert_eq!(next(&mut answers).await, "complete");
+    let events = rig.finish().await;
+    let injected = events.iter().find_map(|event| match event {
+        Event::Command(event) if event.origin == Origin::Injected => Some((event.by.concat(), event.trid)),
+        _ => None,
+    });
+    assert_eq!(injected, Some(("test".to_owned(), Some(2))));
+}
+
+#[tokio::test]
+async fn an_injection_waits_for_the_end_of_a_half_sent_payload_in_both_directions() {
+    let mut rig = Rig::start("").await;
+    rig.client.send("MSG 7 N 10\r\nabc").await;
+    rig.server.expect("MSG 7 N 10\r\nabc").await;
+    rig.server.send("MSG a@b A 6\r\nxyz").await;
+    rig.client.expect("MSG a@b A 6\r\nxyz").await;
+    let mut up = rig.inject(ClientToServer, "URL {trid} INBOX", None);
+    let mut down = rig.inject(ServerToClient, "MSG Hotmail Hotmail", Some("\r\nhello"));
+    rig.client.send("defghij").await;
+    // the half sent command has used id 7
+    rig.server.expect("defghijURL 8 INBOX\r\n").await;
+    rig.server.send("uvwNLN NLN a@b A\r\n").await;
+    rig.client.expect("uvwMSG Hotmail Hotmail 7\r\n\r\nhelloNLN NLN a@b A\r\n").await;
+    assert_eq!(next(&mut up).await, "sent URL 8 INBOX");
+    assert_eq!(
+        (next(&mut down).await, next(&mut down).await),
+        ("sent MSG Hotmail Hotmail 7".into(), "complete".into())
+    );
+    rig.client.send("CHG 8 NLN\r\n").await;
+    rig.server.expect("CHG 9 NLN\r\n").await;
+    rig.finish().await;
+}
+
+#[tokio::test]
+async fn a_reply_of_a_rule_that_waits_for_a_half_sent_command_is_recorded_where_it_left() {
+    let mut rig = Rig::start("[[rule]]\nfrom = \"client\"\nverbs = [\"PNG\"]\nreply = \"QNG 50\"\n").await;
+    rig.server.send("MSG a@b A 6\r\nxyz").await;
+    rig.client.expect("MSG a@b A 6\r\nxyz").await;
+    rig.client.send("PNG\r\nCHG 8 NLN\r\n").await;
+    rig.server.expect("CHG 8 NLN\r\n").await;
+    rig.server.send("uvw").await;
+    rig.client.expect("uvwQNG 50\r\n").await;
+    rig.finish().await;
+}
+
+#[tokio::test]
+async fn a_line_without_an_end_leaves_under_its_translated_id() {
+    let mut rig = Rig::start("").await;
+    let _answers = rig.inject(ClientToServer, "URL {trid} INBOX", None);
+    rig.server.expect("URL 2 INBOX\r\n").await;
+    rig.client.send("USR 2 TWN S t=abc").await;
+    rig.server.expect("USR 3 TWN S t=abc").await;
+    rig.client.send("def\r\nCHG 3 NLN\r\n").await;
+    rig.server.expect("def\r\nCHG 4 NLN\r\n").await;
+    rig.finish().await;
+}
+
+#[tokio::test]
+async fn a_server_that_leaves_ends_the_wait_for_its_answer() {
+    let mut rig = Rig::start("").await;
+    let mut answers = rig.inject(ClientToServer, "URL {trid} INBOX", None);
+    rig.server.expect("URL 2 INBOX\r\n").await;
+    rig.server.socket.shutdown().await.unwrap();
+    rig.client.expect_end("").await;
+    rig.client.socket.shutdown().await.unwrap();
+    rig.server.expect_end("").await;
+    assert_eq!((next(&mut answers).await, next(&mut answers).await), ("sent URL 2 INBOX".into(), "closed".into()));
+    assert!(rig.engine.shutdown().await);
+}
+
+#[tokio::test]
+async fn an_injected_command_of_a_rule_gets_an_id_of_its_own() {
+    let rule = "[[rule]]\nfrom = \"client\"\nverbs = [\"CHG\"]\nfirst = 1\ninject.before = \"URL {trid} INBOX\"\ninject.after = \"URL {trid} CHAT\"\n";
+    let mut rig = Rig::start(rule).await;
+    rig.client.send("SYN 2 0\r\nCHG 3 NLN\r\nCHG 4 AWY\r\n").await;
+    rig.server.expect("SYN 2 0\r\nURL 3 INBOX\r\nCHG 4 NLN\r\nURL 5 CHAT\r\nCHG 6 AWY\r\n").await;
+    rig.server.send("URL 3 a\r\nCHG 4 NLN\r\nURL 5 b\r\nCHG 6 AWY\r\n").await;
+    rig.client.expect("CHG 3 NLN\r\nCHG 4 AWY\r\n").await;
+    rig.finish().await;
+}
+
+#[tokio::test]
+async fn a_held_command_keeps_its_place_and_the_other_direction_flows() {
+    let mut rig =
+        Rig::start("[[rule]]\nname = \"stop\"\nfrom = \"client\"\nverbs = [\"CHG\"]\nfirst = 1\nhold = true\n").await;
+    let _answers = rig.inject(ClientToServer, "URL {trid} INBOX", None);
+    rig.server.expect("URL 2 INBOX\r\n").await;
+    rig.client.send("SYN 2 0\r\nCHG 3 NLN\r\nREA 4 a@b A\r\nPNG\r\n").await;
+    rig.server.expect("SYN 3 0\r\n").await;
+    let number = rig.held().await;
+    // its pings are answered meanwhile
+    rig.client.expect("QNG\r\n").await;
+    rig.server.send("NLN NLN a@b A\r\nSYN 3 0\r\n").await;
+    rig.client.expect("NLN NLN a@b A\r\nSYN 2 0\r\n").await;
+    // edited under the id that the client gave it
+    let held = rig.engine.held().remove(0);
+    assert_eq!((held.commands[0].line(), &*held.by[0]), (&b"CHG 3 NLN"[..], "stop"));
+    let edited = ["PNG", "CHG 3 BSY"].map(|line| Command::new(ClientToServer, line.as_bytes(), None).unwrap());
+    assert!(rig.engine.release(number, Release::Replace(edited.to_vec()), "test").await);
+    rig.server.expect("PNG\r\nCHG 4 BSY\r\nREA 5 a@b A\r\n").await;
+    assert!(!rig.engine.release(number, Release::AsItIs, "test").await);
+    rig.finish().await;
+}
+
+#[tokio::test]
+async fn a_hold_ends_with_its_time_its_peer_or_the_proxy() {
+    let rule = "[[rule]]\nfrom = \"client\"\nverbs = [\"CHG\"]\nhold = { timeout = \"10ms\" }\n[[rule]]\nfrom = \"client\"\nverbs = [\"REA\"]\nhold = true\n";
+    let mut rig = Rig::start(rule).await;
+    rig.client.send("CHG 3 NLN\r\n").await;
+    rig.server.expect("CHG 3 NLN\r\n").await;
+    rig.client.send("REA 4 a@b A\r\n").await;
+    rig.held().await;
+    // the client leaves
+    let events = rig.finish_with("REA 4 a@b A\r\n").await;
+    let released: Vec<_> = events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Released(released) => Some((released.by.as_str(), released.sent.is_none())),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(released, [("timeout", true), ("its peer left", true)]);
+    let mut rig = Rig::start(rule).await;
+    rig.client.send("REA 4 a@b A\r\n").await;
+    rig.held().await;
+    assert!(rig.engine.shutdown().await);
+    rig.server.expect("REA 4 a@b A\r\n").await;
+}
+
+#[tokio::test]
+async fn a_dropped_held_command_leaves_nothing_and_its_id_is_not_used_again() {
+    let mut rig = Rig::start("[[rule]]\nfrom = \"client\"\nverbs = [\"CHG\"]\nhold = true\n").await;
+    rig.client.send("CHG 3 NLN\r\nREA 4 a@b A\r\n").await;
+    let number = rig.held().await;
+    assert!(rig.engine.release(number, Release::Replace(Vec::new()), "test").await);
+    rig.server.expect("REA 4 a@b A\r\n").await;
+    let mut answers = rig.inject(ClientToServer, "URL {trid} INBOX", None);
+    rig.server.expect("URL 5 INBOX\r\n").await;
+    assert_eq!(next(&mut answers).await, "sent URL 5 INBOX");
+    rig.finish().await;
+}
+
+#[tokio::test]
+async fn challenges_are_answered_while_the_server_is_held_if_that_is_wanted() {
+    let rule = "[[rule]]\nfrom = \"server\"\nverbs = [\"NLN\"]\nhold = { answer_challenges = true }\n";
+    let mut rig = Rig::start(rule).await;
+    rig.server.send("NLN NLN a@b A\r\nCHL 0 15570131571988941333\r\n").await;
+    let number = rig.held().await;
+    let product = msnp::challenge::product_for(msnp::Version(8)).unwrap();
+    let answer = msnp::challenge::answer_md5(b"15570131571988941333", product.key.as_bytes());
+    rig.server.expect(&format!("QRY 2 {} 32\r\n{answer}", product.id)).await;
+    rig.server.send("QRY 2\r\nFLN a@b\r\n").await;
+    assert!(rig.engine.release(number, Release::AsItIs, "test").await);
+    rig.client.expect("NLN NLN a@b A\r\nFLN a@b\r\n").await;
+    rig.finish().await;
+}
+
+#[tokio::test]
+async fn what_is_not_msnp_takes_no_injection() {
+    let mut rig = Rig::start("").await;
+    rig.client.send("what is this\r\n").await;
+    rig.server.expect("what is this\r\n").await;
+    let mut answers = rig.inject(ClientToServer, "URL {trid} INBOX", None);
+    assert_eq!(tokio::time::timeout(PATIENCE, answers.recv()).await.unwrap(), Some(Answer::Done(Done::Unframed)));
+    rig.finish().await;
+}
+
+#[test]
+fn a_hold_waits_a_minute_by_default() {
+    assert_eq!(Hold::default().timeout, Duration::from_secs(60));
+}
