@@ -151,7 +151,7 @@ mod tests {
         assert_eq!(filled("USR 3 MD5 S *****", &["args[3]"]), "USR 3 MD5 S 12345\r\n");
         assert_eq!(filled("USR 3 TWN S lc=1033,ct=*,tpf=***", &["args[3]"]), "USR 3 TWN S lc=1033,ct=1,tpf=123\r\n");
         let profile = "MSG Hotmail Hotmail|sid: ***\\r\\nkv: 5\\r\\n\\r\\n 3*4";
-        assert_eq!(filled(profile, &["payload.sid"]), "MSG Hotmail Hotmail 26\r\nsid: 123\r\nkv: 5\r\n\r\n 3*4");
+        assert_eq!(filled(profile, &["payload.sid"]), "MSG Hotmail Hotmail 23\r\nsid: 123\r\nkv: 5\r\n\r\n 3*4");
         assert_eq!(
             filled("USR 4 SSO S p **************************************", &["args[4]"]),
             "USR 4 SSO S p {23456781-3456-8123-5678-123456789123}\r\n"
@@ -168,7 +168,10 @@ mod tests {
         assert_eq!(renamed("REA 3 alice%40example.com", "c@d.ef"), "REA 3 c%40d.ef");
         assert_eq!(renamed("CAL 2 malice@example.com", "c@d.ef"), "CAL 2 malice@example.com");
         assert_eq!(renamed("CAL 2 alice@example.com.au", "c@d.ef"), "CAL 2 alice@example.com.au");
-        assert_eq!(renamed("MSG 2 U|TypingUser: alice@example.com\\r\\n", "c@d.ef"), "MSG 2 U 20\r\nTypingUser: c@d.ef");
+        assert_eq!(
+            renamed("MSG 2 U|TypingUser: alice@example.com\\r\\n", "c@d.ef"),
+            "MSG 2 U 20\r\nTypingUser: c@d.ef"
+        );
     }
 
     #[test]

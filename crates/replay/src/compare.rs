@@ -74,12 +74,7 @@ fn named(command: &Command, scope: Scope) -> Option<Vec<Named<'_>>> {
     Some(names.into_iter().zip(arguments).collect())
 }
 
-fn compare_named(
-    direction: Direction,
-    ours: &[Named<'_>],
-    theirs: &[Named<'_>],
-    differences: &mut Vec<Difference>,
-) {
+fn compare_named(direction: Direction, ours: &[Named<'_>], theirs: &[Named<'_>], differences: &mut Vec<Difference>) {
     let form = |side: &[Named<'_>]| {
         let literals: Vec<&[u8]> = side.iter().filter(|(name, _)| name.is_none()).map(|(_, value)| *value).collect();
         literals.join(&b' ')
@@ -266,7 +261,10 @@ mod tests {
             ("SYN 5 0 0", "SYN 9 2003-05-01T00:00:04 2003-05-01T00:00:04"),
             ("CVR 2 0x0409 winnt 5.1 i386 A 1.0 MSMSGS a@b.c", "CVR 3 0x0407 win 4.10 i386 B 7.5 MSMSGS A@B.C"),
             ("USR 4 TWN S *****", "USR 4 TWN S t=12&p=3"),
-            ("UUX 9|<a id=\"00000000-1496-61cf-b95d-bddbe89b3ddf\"/>", "UUX 9|<a id=\"a56b9148-1496-61cf-b95d-000000000000\"/>"),
+            (
+                "UUX 9|<a id=\"00000000-1496-61cf-b95d-bddbe89b3ddf\"/>",
+                "UUX 9|<a id=\"a56b9148-1496-61cf-b95d-000000000000\"/>",
+            ),
             ("QRY 5 PROD0076ENE8*@AW|11", "QRY 6 PROD0090YUAUV{2B|22"),
             ("ZZZ 5 a", "ZZZ 6 a"),
         ] {
@@ -280,7 +278,7 @@ mod tests {
         for (recorded, live, expected) in [
             ("CHG 7 NLN 1 0", "CHG 7 AWY 2 0", "status: NLN -> AWY, capabilities: 1 -> 2"),
             ("CAL 2 bob@example.com", "CAL 2 carol@example.com", "email: bob@example.com -> carol@example.com"),
-            ("XFR 8 SB", "XFR 8 NS", "form: SB -> NS"),
+            ("USR 3 TWN I a@b.c", "USR 3 MD5 I a@b.c", "form: TWN I -> MD5 I"),
             ("PRP 8 MFN Alice%20A", "PRP 8 MFN Alice", "value: Alice%20A -> Alice"),
             ("ZZZ 5 a b", "ZZZ 6 a", "args[2]: b -> "),
             ("UUX 9|<Data/>", "UUX 9|<Data>1</Data>", "payload: <Data/> -> <Data>1</Data>"),

@@ -128,6 +128,7 @@ impl Tape {
                 sent: None,
                 by: Vec::new(),
                 delay: None,
+                held: None,
                 masked: places,
             })
         });

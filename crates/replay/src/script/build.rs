@@ -9,7 +9,7 @@ use msnp::command::transaction_id;
 use msnp::flow::Facts;
 use msnp::{Command, Direction, ServerKind, Version};
 use msnp_transcript::Event;
-use msnp_transcript::event::{CommandEvent, EventError, Origin, SessionJoined};
+use msnp_transcript::event::{CommandEvent, EventError, Origin, ReleasedEvent, Sent, SessionJoined};
 use msnp_transcript::reader::ReadError;
 
 use super::{Closer, Dialogue, End, Script, Step, link};
@@ -38,6 +38,8 @@ struct Draft {
     /// The client's commands by the id that the server knows them by.
     requests: HashMap<u32, usize>,
     pings: VecDeque<usize>,
+    /// The client's commands that are held, by the number of the hold.
+    held: HashMap<u64, usize>,
     /// Ids of commands that no peer sent.
     injected: HashSet<u32>,
     injected_pings: u64,
@@ -75,6 +77,7 @@ impl<'a> Builder<'a> {
             }
             Event::SessionJoined(joined) => self.joined.push(joined),
             Event::Command(command) => self.command(&command, at)?,
+            Event::Released(released) => self.released(&released, at)?,
             Event::Opaque(opaque) => self.opaque += opaque.length,
             Event::ConnectionClosed(closed) => {
                 let by = match closed.by.as_str() {
@@ -138,6 +141,18 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
+    /// A held command left only now, perhaps under another id.
+    fn released(&mut self, event: &ReleasedEvent, at: Duration) -> Result<(), Error> {
+        let sent: Result<Vec<Command>, EventError> = event.sent.iter().flatten().map(Sent::command).collect();
+        let sent = sent.map_err(|problem| self.bad(problem))?;
+        let draft = self.draft(event.connection, at);
+        if let Some(index) = draft.held.remove(&event.held) {
+            let command = draft.dialogue.steps[index].command.clone();
+            draft.forwarded(index, &command, &sent);
+        }
+        Ok(())
+    }
+
     fn draft(&mut self, connection: u64, opened: Duration) -> &mut Draft {
         let place = *self.places.entry(connection).or_insert_with(|| {
             self.drafts.push(Draft::new(connection, opened));
@@ -178,6 +193,7 @@ impl Draft {
             facts: Facts::default(),
             requests: HashMap::new(),
             pings: VecDeque::new(),
+            held: HashMap::new(),
             injected: HashSet::new(),
             injected_pings: 0,
         }
@@ -185,26 +201,30 @@ impl Draft {
 
     /// Takes a client's command; returns whether the client sent it.
     fn request(&mut self, event: &CommandEvent, command: &Command, sent: &[Command], at: Duration) -> bool {
-        let is_ping = event.verb == "PNG";
-        // the server answers to the id that reached it
-        let forwarded =
-            sent.iter().find(|sent| sent.direction() == command.direction() && sent.verb() == command.verb());
-        let id = forwarded.unwrap_or(command).transaction_id().map(|id| id.0);
         if event.origin != Origin::Peer {
-            self.injected.extend(id);
-            self.injected_pings += u64::from(is_ping);
+            self.injected.extend(id_of(command));
+            self.injected_pings += u64::from(event.verb == "PNG");
             return false;
         }
         let index = self.dialogue.steps.len();
-        if let Some(id) = id {
+        self.push(event, command, None, at);
+        match event.held {
+            Some(number) => drop(self.held.insert(number, index)),
+            None => self.forwarded(index, command, sent),
+        }
+        true
+    }
+
+    /// A client's command has left; the server answers to the id that reached it.
+    fn forwarded(&mut self, index: usize, command: &Command, sent: &[Command]) {
+        let same = |other: &&Command| other.direction() == command.direction() && other.verb() == command.verb();
+        if let Some(id) = id_of(sent.iter().find(same).unwrap_or(command)) {
             self.injected.remove(&id);
             self.requests.insert(id, index);
         }
-        if is_ping {
+        if command.verb().as_bytes() == b"PNG" {
             self.pings.push_back(index);
         }
-        self.push(event, command, None, at);
-        true
     }
 
     /// Takes a server's command; returns whether the server sent it, and not in answer to somebody else.
@@ -244,6 +264,10 @@ impl Draft {
         find_gates(&mut self.dialogue.steps);
         self.dialogue
     }
+}
+
+fn id_of(command: &Command) -> Option<u32> {
+    command.transaction_id().map(|id| id.0)
 }
 
 /// Tells of every command that came unasked after which client's command it came: the last one that was answered by then,

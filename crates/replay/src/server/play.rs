@@ -4,15 +4,15 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime};
 
-use msnp::command::lossy;
-use msnp::flow::{Facts, Opening, Redirect, RedirectKind};
-use msnp::{Command, Direction, LengthPolicy, Verb, challenge};
+use msnp::flow::{Opening, Redirect, RedirectKind};
+use msnp::{Command, Direction, LengthPolicy};
+use msnp_transcript::event::JoinedBy;
 
 use super::{Matching, Options};
 use crate::adapt;
 use crate::compare::{self, Difference};
 use crate::report::{Place, Report, drawn};
-use crate::script::{Cause, Closer, Script};
+use crate::script::{Cause, Closer, Script, Step};
 use stage::{Stage, State};
 
 mod stage;
@@ -32,9 +32,11 @@ pub(super) struct Play {
     began: (Instant, SystemTime),
 }
 
-/// The two ends of a live connection.
+/// A live connection.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ends {
+    /// Its number.
+    pub(super) number: u64,
     /// The client's address.
     pub(super) peer: SocketAddr,
     /// The address on which the client came in: redirects name it.
@@ -138,9 +140,16 @@ impl Play {
         self.stages.iter().all(|stage| stage.state == State::Over)
     }
 
-    /// Returns the account that logs in, once it is known.
-    pub(super) fn account(&self) -> Option<&str> {
-        self.account.as_deref()
+    /// Returns the live connection that sent the client to this one, and how.
+    pub(super) fn came_from(&self, place: usize) -> Option<(u64, JoinedBy)> {
+        let cause = self.script.dialogues[place].cause?;
+        let by = match self.script.dialogues[place].opening() {
+            Opening::Login { .. } => JoinedBy::Redirect,
+            Opening::Callee { .. } => JoinedBy::Invitation,
+            _ => JoinedBy::Cookie,
+        };
+        let from = &self.stages[cause.dialogue];
+        (from.state != State::Waiting).then_some((from.ends().number, by))
     }
 
     /// Returns the script.
@@ -155,56 +164,55 @@ impl Play {
         for (dialogue, stage) in self.script.dialogues.iter().zip(&self.stages) {
             if stage.state == State::Waiting {
                 let first = dialogue.requests().next().map(|(_, step)| drawn(&step.command)).unwrap_or_default();
-                report.missing(self.place(dialogue, None), format!("connection, opened with {first}"));
+                report.missing(Place::of(None, dialogue, None), format!("connection, opened with {first}"));
                 continue;
             }
             for (index, step) in dialogue.requests().filter(|(_, step)| step.matters()) {
                 if stage.ids[index].is_none() {
-                    report.missing(self.place(dialogue, Some(step.seq)), drawn(&step.command));
+                    report.missing(Place::of(None, dialogue, Some(step.seq)), drawn(&step.command));
                 }
             }
             unreached += stage.unsent(dialogue);
         }
         if unreached > 0 {
-            report.note(format!("{unreached} commands of the recorded server were not sent: the client did not come so far"));
+            report.note(format!(
+                "{unreached} commands of the recorded server were not sent: the client did not come so far"
+            ));
         }
         report
     }
 
-    fn place(&self, dialogue: &crate::script::Dialogue, seq: Option<u64>) -> Place {
-        Place::of(None, dialogue, seq)
-    }
-
-    /// Finds the recorded command that a live one stands for.
     fn look_up(&mut self, place: usize, command: &Command, now: Instant) {
-        let dialogue = &self.script.dialogues[place];
         let mut normal = command.clone();
         if let (Some(recorded), Some(live)) = (&self.script.account, &self.account) {
             adapt::rename(&mut normal, live, recorded);
         }
-        let stage = &self.stages[place];
-        let mut open = dialogue
-            .requests()
-            .filter(|(index, step)| step.matters() && stage.ids[*index].is_none())
-            .map(|(index, step)| (index, &step.command));
-        let found = match self.options.matching {
+        match self.find(place, &normal) {
+            Some((index, differences)) => self.matched(place, index, command, differences, now),
+            None => {
+                let somewhere = Place::of(None, &self.script.dialogues[place], None);
+                self.report.unexpected(somewhere, drawn(command));
+            }
+        }
+    }
+
+    /// Finds the recorded command that a live one stands for, and in what they differ.
+    fn find(&self, place: usize, command: &Command) -> Option<(usize, Vec<Difference>)> {
+        let (dialogue, stage) = (&self.script.dialogues[place], &self.stages[place]);
+        let mut open = dialogue.requests().filter(|(index, step)| step.matters() && stage.ids[*index].is_none());
+        let compare = |(index, step): (usize, &Step)| {
+            let is_alike = step.command.verb() == command.verb();
+            is_alike.then(|| (index, compare::compare(&step.command, command, dialogue.scope())))
+        };
+        match self.options.matching {
             Matching::Loose => open
-                .filter(|(_, recorded)| recorded.verb() == normal.verb())
-                .map(|(index, recorded)| (index, compare::compare(recorded, &normal, dialogue.scope())))
+                .filter_map(compare)
                 .min_by_key(|(index, differences)| (compare::distance(differences), *index))
                 .filter(|(_, differences)| compare::distance(differences) < compare::FOREIGN),
             Matching::Strict => open
                 .next()
-                .filter(|(_, recorded)| recorded.verb() == normal.verb())
-                .map(|(index, recorded)| (index, compare::compare(recorded, &normal, dialogue.scope())))
-                .filter(|(_, differences)| differences.is_empty() || normal.verb().as_bytes() == b"VER"),
-        };
-        match found {
-            Some((index, differences)) => self.matched(place, index, command, differences, now),
-            None => {
-                let where_it_was = self.place(dialogue, None);
-                self.report.unexpected(where_it_was, drawn(command));
-            }
+                .and_then(compare)
+                .filter(|(_, differences)| differences.is_empty() || command.verb().as_bytes() == b"VER"),
         }
     }
 
@@ -224,12 +232,14 @@ impl Play {
             b"VER" => {
                 // more versions or fewer make no difference as long as the recorded choice is among them
                 let chosen = dialogue.version.map(|version| version.to_string());
-                let is_offered = chosen.is_some_and(|chosen| command.arguments().any(|other| other == chosen.as_bytes()));
+                let is_offered =
+                    chosen.is_some_and(|chosen| command.arguments().any(|other| other == chosen.as_bytes()));
                 differences.retain(|difference| !is_offered && difference.name == "dialect");
             }
             b"QRY" => differences.extend(stage.check_challenge(dialogue, command)),
             b"USR" => {
-                let wrong = self.options.password.as_deref().and_then(|password| stage.check_password(command, password));
+                let wrong =
+                    self.options.password.as_deref().and_then(|password| stage.check_password(command, password));
                 is_refused = wrong.is_some();
                 differences.extend(wrong);
             }
@@ -241,7 +251,7 @@ impl Play {
         } else {
             stage.matched(index, command, now);
         }
-        let where_it_was = self.place(dialogue, Some(seq));
+        let where_it_was = Place::of(None, dialogue, Some(seq));
         self.report.compared(where_it_was, command.verb().to_string(), differences);
     }
 
@@ -256,7 +266,8 @@ impl Play {
     /// Whether the client has said on its other connections what it had said before this command in the recording.
     fn others_are_there(&self, place: usize, step: usize) -> bool {
         let at = self.script.dialogues[place].steps[step].at;
-        let mut others = self.script.dialogues.iter().zip(&self.stages).enumerate().filter(|(other, _)| *other != place);
+        let mut others =
+            self.script.dialogues.iter().zip(&self.stages).enumerate().filter(|(other, _)| *other != place);
         others.all(|(_, (_, stage))| stage.state == State::Over || stage.has_come_to(at))
     }
 
@@ -362,3 +373,6 @@ fn make_current(command: &mut Command, ends: Ends, time: SystemTime) {
 /// How much longer than recorded a command that nobody asked for waits for what the client said before it on its other
 /// connections.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests;

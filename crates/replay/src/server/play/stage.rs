@@ -50,7 +50,7 @@ impl Stage {
         let matters = dialogue.requests().filter(|(_, step)| step.matters());
         Stage {
             state: State::Waiting,
-            ends: Ends { peer: nowhere, reached: nowhere },
+            ends: Ends { number: 0, peer: nowhere, reached: nowhere },
             opened: None,
             ids: vec![None; dialogue.steps.len()],
             sent: vec![false; dialogue.steps.len()],
