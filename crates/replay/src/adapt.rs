@@ -1,12 +1,13 @@
 //! Adapts recorded commands to a live peer: transaction ids, masked values, the account, addresses.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::ops::Range;
 
 use msnp::flow::Redirect;
 use msnp::{Command, LengthPolicy};
 
-use crate::compare::GUID;
+use crate::compare::{GUID, starts_with_guid};
 
 /// Puts made-up values in place of masked ones, as long as they were: a `*` means nothing to anybody.
 pub(crate) fn fill(command: &Command, masked: &[String]) -> Command {
@@ -65,6 +66,25 @@ pub(crate) fn rename(command: &mut Command, from: &str, to: &str) {
         if let Some(renamed) = replace(payload, from, to, renamable(command, from.len() == to.len())) {
             // it had a payload, so it may have one
             let _ = command.set_payload(&renamed, LengthPolicy::Repair);
+        }
+    }
+}
+
+/// Returns the GUID that an argument is, behind a prefix such as `C=`.
+pub(crate) fn guid_of(argument: &[u8]) -> Option<&[u8]> {
+    let (prefix, guid) = argument.split_at_checked(argument.len().checked_sub(GUID)?)?;
+    let is_one = std::str::from_utf8(guid).is_ok_and(starts_with_guid) && matches!(prefix, [] | [.., b'=']);
+    is_one.then_some(guid)
+}
+
+/// Replaces the GUIDs that a server made up by those that the live one did.
+pub(crate) fn replace_guids(command: &mut Command, guids: &HashMap<Vec<u8>, Vec<u8>>) {
+    let arguments: Vec<Vec<u8>> = command.arguments().map(<[u8]>::to_vec).collect();
+    for (index, argument) in arguments.iter().enumerate() {
+        if let Some(live) = guid_of(argument).and_then(|guid| guids.get(guid)) {
+            let prefix = &argument[..argument.len() - GUID];
+            // a GUID holds no space
+            let _ = command.set_argument(index, &[prefix, live].concat());
         }
     }
 }
@@ -157,7 +177,7 @@ mod tests {
             "USR 4 SSO S p {23456781-3456-8123-5678-123456789123}\r\n"
                 .replace("{23456781-3456-8123-5678-123456789123}", &String::from_utf8(made_up(38)).unwrap())
         );
-        assert!(crate::compare::starts_with_guid(std::str::from_utf8(&made_up(38)[1..]).unwrap()));
+        assert!(starts_with_guid(std::str::from_utf8(&made_up(38)[1..]).unwrap()));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! is a thin layer around that.
 
 mod adapt;
+pub mod client;
 mod compare;
 pub mod error;
 pub mod record;
@@ -12,7 +13,6 @@ pub mod report;
 pub mod script;
 pub mod server;
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod testing;
 
 pub use compare::Difference;
