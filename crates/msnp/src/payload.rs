@@ -2,6 +2,7 @@
 
 pub mod chunk;
 pub mod datagram;
+pub mod membership;
 pub mod mime;
 pub mod msnobject;
 pub mod p2p;
@@ -23,7 +24,7 @@ pub fn check_any_payload(payload: &[u8]) {
     let _ = chunk::Chunk::of(payload);
     let datagram = datagram::Datagram::parse(payload);
     let _ = (datagram.body(), datagram.reliability().get("Flags"));
-    let _ = (xml::pretty(payload), msnobject::MsnObject::parse(payload));
+    let _ = (xml::pretty(payload), msnobject::MsnObject::parse(payload), membership::members(payload));
     if let Some((header, rest)) = p2p::HeaderV1::parse(payload) {
         assert_eq!([&header.to_bytes()[..], rest].concat(), payload);
     }

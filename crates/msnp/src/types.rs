@@ -115,6 +115,14 @@ impl Direction {
         }
     }
 
+    /// Returns `>>>` or `<<<`, as dialogues are drawn and texts of commands start.
+    pub const fn arrow(self) -> &'static str {
+        match self {
+            Direction::ClientToServer => ">>>",
+            Direction::ServerToClient => "<<<",
+        }
+    }
+
     /// Returns who sends in this direction: `client` or `server`.
     pub const fn sender(self) -> &'static str {
         match self {

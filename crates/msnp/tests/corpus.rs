@@ -28,3 +28,8 @@ fn any_edit_leaves_one_command() {
 fn any_payload_can_be_viewed() {
     each_input("payload", msnp::payload::check_any_payload);
 }
+
+#[test]
+fn any_command_comes_back_from_its_text() {
+    each_input("text", msnp::text::check_any_text_bytes);
+}

@@ -70,6 +70,15 @@ fn no_prefix_of_a_message_is_a_message() {
 }
 
 #[test]
+fn every_message_comes_back_from_its_text() {
+    each_direction(|_, direction, messages| {
+        for message in messages {
+            msnp::text::check_any_command(&Command::parse(direction, message).unwrap());
+        }
+    });
+}
+
+#[test]
 fn the_payload_views_read_the_samples() {
     let (mut datagrams, mut version_1, mut version_2, mut invitations, mut joined) = (0, 0, 0, 0, 0);
     let mut joiner = Joiner::new(8, 1 << 16);

@@ -141,7 +141,7 @@ impl Engine {
 
     /// Stops listening, lets the commands in flight arrive for at most the grace that is set, and ends all sessions.
     /// Returns whether every connection ended in time.
-    pub async fn shutdown(self) -> bool {
+    pub async fn shutdown(&self) -> bool {
         let shared = &self.shared;
         shared.stop.cancel();
         shared.tasks.close();

@@ -136,6 +136,12 @@ impl Interest {
         self
     }
 
+    /// Takes a verb in one direction out again.
+    pub const fn without(mut self, direction: Direction, verb: Verb) -> Interest {
+        self.slots[direction.index()] &= !Slot::of(verb).bit();
+        self
+    }
+
     /// Adds every verb in one direction.
     pub const fn and_all(mut self, direction: Direction) -> Interest {
         self.slots[direction.index()] = u128::MAX;

@@ -1,7 +1,7 @@
 //! The engine's own observers.
 
 pub mod console;
-mod convert;
+pub mod convert;
 pub mod recorder;
 
 pub use console::Console;

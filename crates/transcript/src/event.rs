@@ -360,6 +360,17 @@ pub enum Origin {
     Replayed,
 }
 
+impl Origin {
+    /// Returns it as it stands in a transcript.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Origin::Peer => "peer",
+            Origin::Injected => "injected",
+            Origin::Replayed => "replayed",
+        }
+    }
+}
+
 /// An argument: text, or base64 where it is not UTF-8.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]

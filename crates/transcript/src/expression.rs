@@ -97,40 +97,12 @@ impl Expression {
     ///
     /// If it is no expression, or uses a variable that does not exist.
     pub fn compile(source: &str) -> Result<Expression, ExpressionError> {
-        let program = ENV.compile(source).map_err(|errors| {
-            let first = errors.errors.into_iter().next();
-            let (line, column) = first.as_ref().map_or((1, 1), |error| error.pos);
-            let at = offset(source, line, column);
-            let message = first.map_or_else(|| "not an expression".to_owned(), |error| error.msg);
-            ExpressionError { message, range: at..source.ceil_char_boundary(at + 1), help: None }
-        })?;
-        let bound = bound_variables(source);
-        let references = program.references();
-        let mut unknown: Vec<&str> = references
-            .variables()
-            .into_iter()
-            .filter(|name| !VARIABLES.contains(name) && !name.starts_with('@') && !bound.contains(name))
-            .collect();
-        unknown.sort_unstable();
-        if let Some(name) = unknown.first() {
-            let start = word(source, name).unwrap_or(0);
-            return Err(ExpressionError {
-                message: format!("unknown variable `{name}`"),
-                range: start..start + name.len(),
-                help: Some(match closest(name, VARIABLES.iter().copied()) {
-                    Some(near) => format!("did you mean `{near}`?"),
-                    None => format!("variables are {}", VARIABLES.join(", ")),
-                }),
-            });
-        }
-        Ok(Expression { source: source.to_owned(), program })
+        Ok(Expression { source: source.to_owned(), program: compile(source, VARIABLES)? })
     }
 
     /// Whether the expression holds. One that fails (a missing header, a comparison of unlike things) does not.
     pub fn matches(&self, subject: &Subject<'_>) -> bool {
-        let mut context = Context::with_env(Arc::clone(&ENV));
-        context.set_variable_resolver(subject);
-        matches!(self.program.execute(&context), Ok(Value::Bool(true)))
+        holds(&self.program, subject)
     }
 
     /// Returns the text that was compiled.
@@ -143,6 +115,44 @@ impl fmt::Debug for Expression {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Expression({})", self.source)
     }
+}
+
+/// Compiles an expression that may use `variables`.
+pub(crate) fn compile(source: &str, variables: &[&str]) -> Result<Program, ExpressionError> {
+    let program = ENV.compile(source).map_err(|errors| {
+        let first = errors.errors.into_iter().next();
+        let (line, column) = first.as_ref().map_or((1, 1), |error| error.pos);
+        let at = offset(source, line, column);
+        let message = first.map_or_else(|| "not an expression".to_owned(), |error| error.msg);
+        ExpressionError { message, range: at..source.ceil_char_boundary(at + 1), help: None }
+    })?;
+    let bound = bound_variables(source);
+    let references = program.references();
+    let mut unknown: Vec<&str> = references
+        .variables()
+        .into_iter()
+        .filter(|name| !variables.contains(name) && !name.starts_with('@') && !bound.contains(name))
+        .collect();
+    unknown.sort_unstable();
+    if let Some(name) = unknown.first() {
+        let start = word(source, name).unwrap_or(0);
+        return Err(ExpressionError {
+            message: format!("unknown variable `{name}`"),
+            range: start..start + name.len(),
+            help: Some(match closest(name, variables.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("variables are {}", variables.join(", ")),
+            }),
+        });
+    }
+    Ok(program)
+}
+
+/// Whether a compiled expression holds with the values of `variables`.
+pub(crate) fn holds(program: &Program, variables: &dyn VariableResolver) -> bool {
+    let mut context = Context::with_env(Arc::clone(&ENV));
+    context.set_variable_resolver(variables);
+    matches!(program.execute(&context), Ok(Value::Bool(true)))
 }
 
 static ENV: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()));

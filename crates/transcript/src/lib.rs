@@ -1,8 +1,8 @@
 //! What was seen: the transcript of a session.
 //!
 //! [`event`] has the shapes, [`log`] writes them as JSON Lines, [`reader`] reads them back, [`mask`] hides credentials,
-//! [`screen`] draws a dialogue for people, [`expression`] selects commands. No network here; only [`log`] and
-//! [`reader`] touch files.
+//! [`screen`] draws a dialogue for people, [`expression`] selects commands, [`state`] knows what the two ends have been
+//! told. No network here; only [`log`] and [`reader`] touch files.
 
 pub mod event;
 pub mod expression;
@@ -12,7 +12,9 @@ pub mod log;
 pub mod mask;
 pub mod reader;
 pub mod screen;
+pub mod state;
 
 pub use event::{CommandEvent, Event};
 pub use expression::Expression;
 pub use reader::Reader;
+pub use state::{SessionState, StateExpression};

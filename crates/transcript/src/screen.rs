@@ -132,7 +132,7 @@ impl Screen {
             Event::Released(released) => self.released(event, released),
             Event::Opaque(opaque) => {
                 let way = Direction::from(opaque.direction);
-                let mut text = format!("{} {} bytes outside the protocol", arrow(way), opaque.length);
+                let mut text = format!("{} {} bytes outside the protocol", way.arrow(), opaque.length);
                 if let (1.., Some(Ok(bytes))) = (self.options.verbosity, opaque.payload.as_ref().map(|p| p.bytes())) {
                     text += "\n";
                     text += payload::hex(&bytes).trim_end();
@@ -157,8 +157,8 @@ impl Screen {
         let way = command.direction();
         let is_injected = event.origin == Origin::Injected;
         let _ = match is_injected {
-            true => write!(out, "{} ", self.paint(&format!("+{}", &arrow(way)[1..]), AnsiColor::Magenta.on_default())),
-            false => write!(out, "{} ", self.paint(arrow(way), way_style(way))),
+            true => write!(out, "{} ", self.paint(&format!("+{}", &way.arrow()[1..]), AnsiColor::Magenta.on_default())),
+            false => write!(out, "{} ", self.paint(way.arrow(), way_style(way))),
         };
         self.line(&mut out, &command);
         if is_injected && !event.by.is_empty() {
@@ -170,12 +170,12 @@ impl Screen {
         if let (Some(sent), Ok(commands)) = (&event.sent, event.sent()) {
             self.sent(&mut out, event, &command, &commands);
             if !sent.iter().any(|sent| sent.direction == event.direction) {
-                self.below(&mut out, &format!("x{}", &arrow(way)[1..]), AnsiColor::Red, "dropped", &event.by);
+                self.below(&mut out, &format!("x{}", &way.arrow()[1..]), AnsiColor::Red, "dropped", &event.by);
             }
         }
         if let Some(delay) = event.delay {
             let text = format!("delayed by {delay} s");
-            self.below(&mut out, &format!("~{}", &arrow(way)[1..]), AnsiColor::Yellow, &text, &event.by);
+            self.below(&mut out, &format!("~{}", &way.arrow()[1..]), AnsiColor::Yellow, &text, &event.by);
         }
         if let Some(held) = event.held {
             self.below(&mut out, "=||", AnsiColor::Yellow, &format!("held as {held}"), &event.by);
@@ -194,7 +194,7 @@ impl Screen {
         for command in released.sent.iter().flatten().filter_map(|sent| sent.command().ok()) {
             let mut line = String::new();
             self.line(&mut line, &command);
-            self.below(&mut out, &format!("~{}", &arrow(command.direction())[1..]), AnsiColor::Yellow, &line, &[]);
+            self.below(&mut out, &format!("~{}", &command.direction().arrow()[1..]), AnsiColor::Yellow, &line, &[]);
             self.payload(&mut out, &command);
         }
         out
@@ -213,7 +213,7 @@ impl Screen {
             let (sign, color) = if is_change { ('~', AnsiColor::Yellow) } else { ('+', AnsiColor::Magenta) };
             let mut line = String::new();
             self.line(&mut line, new);
-            self.below(out, &format!("{sign}{}", &arrow(new.direction())[1..]), color, &line, &event.by);
+            self.below(out, &format!("{sign}{}", &new.direction().arrow()[1..]), color, &line, &event.by);
             if new.payload() != command.payload() {
                 self.payload(out, new);
             }
@@ -317,13 +317,6 @@ pub fn printable(bytes: &[u8]) -> String {
         }
     }
     out
-}
-
-fn arrow(direction: Direction) -> &'static str {
-    match direction {
-        Direction::ClientToServer => ">>>",
-        Direction::ServerToClient => "<<<",
-    }
 }
 
 fn way_style(direction: Direction) -> Style {

@@ -1,22 +1,24 @@
-//! The committed JSON Schema is the one of the types, and a validator that nobody here wrote understands it.
+//! The committed JSON Schemas are those of the types, and a validator that nobody here wrote understands them.
 
 use std::path::Path;
 
-use msnp_transcript::event;
+use msnp_transcript::{event, state};
 use serde_json::Value;
 
 const HEADER: &str = r#"{"type":"session","seq":0,"time":"2026-11-22T12:00:00.000000Z","session":"01jd","format":"mitmsn-transcript","version":1,"software":"mitmsn 0.1.0"}"#;
 const COMMAND: &str = r#"{"type":"command","seq":17,"time":"2026-11-22T12:00:01.234567Z","session":"01jd","connection":2,"server":"ns","direction":"s2c","verb":"XFR","trid":7,"args":["7","SB","127.0.0.1:1863","CKI","17262740.1050826919.32308"],"origin":"peer","sent":[{"direction":"s2c","verb":"XFR","args":["7","SB","127.0.0.1:41863","CKI","17262740.1050826919.32308"]}],"by":["redirect"]}"#;
 
 #[test]
-fn the_committed_schema_is_current() {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/transcript.schema.json");
-    let current = serde_json::to_string_pretty(&event::schema()).unwrap() + "\n";
-    if std::env::var_os("UPDATE_SCHEMA").is_some() {
-        std::fs::write(&file, &current).unwrap();
+fn the_committed_schemas_are_current() {
+    for (name, schema) in [("transcript", event::schema()), ("state", state::schema())] {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../docs/{name}.schema.json"));
+        let current = serde_json::to_string_pretty(&schema).unwrap() + "\n";
+        if std::env::var_os("UPDATE_SCHEMA").is_some() {
+            std::fs::write(&file, &current).unwrap();
+        }
+        let committed = std::fs::read_to_string(&file).unwrap_or_default();
+        assert!(committed == current, "run the test again with UPDATE_SCHEMA=1 and commit docs/{name}.schema.json");
     }
-    let committed = std::fs::read_to_string(&file).unwrap();
-    assert!(committed == current, "run the test again with UPDATE_SCHEMA=1 and commit docs/transcript.schema.json");
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! XML payloads for people: `UBX`, `UUX`, `ADL`, `NOT`, `GCF` and others.
 
+use std::borrow::Cow;
+
+use quick_xml::escape;
 use quick_xml::events::Event;
 use quick_xml::{Reader, Writer};
 
@@ -51,6 +54,11 @@ pub fn text_of<'a>(document: &'a str, name: &str) -> Option<&'a str> {
     }
 }
 
+/// Returns text with its entities resolved, or as it stands if one of them is unknown.
+pub fn unescape(text: &str) -> Cow<'_, str> {
+    escape::unescape(text).unwrap_or(Cow::Borrowed(text))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,5 +82,11 @@ mod tests {
         assert_eq!(text_of(document, "PSM"), Some("na\u{ef}ve"));
         assert_eq!(text_of(document, "CurrentMedia"), Some(""));
         assert_eq!(text_of(document, "Nothing"), None);
+    }
+
+    #[test]
+    fn known_entities_are_resolved() {
+        assert_eq!(unescape("a &amp; b &#233;"), "a & b \u{e9}");
+        assert_eq!(unescape("a & b &nothing;"), "a & b &nothing;");
     }
 }

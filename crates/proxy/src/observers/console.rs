@@ -12,7 +12,7 @@ use msnp_transcript::id::Stamp;
 use msnp_transcript::screen::{Options, Screen};
 
 use crate::observer::{About, Changed, Event, Observer};
-use crate::observers::convert;
+use crate::observers::convert::{self, Place};
 
 /// The observer that draws.
 pub struct Console {
@@ -53,7 +53,7 @@ impl Console {
     }
 
     fn command(&self, command: &Command, changed: Option<&Changed>, about: &About<'_>, stem: &Stem) -> (Line, bool) {
-        let line = convert::command(command, changed, about, stem.clone(), self.keep_secrets);
+        let line = convert::command(command, changed, Place::of(about), stem.clone(), self.keep_secrets);
         (line, self.passes(command, about, "peer"))
     }
 }
@@ -67,11 +67,13 @@ impl Observer for Console {
             Event::Changed(changed) => {
                 let mut lines = vec![self.command(&changed.received, Some(changed), about, &stem)];
                 let passes = lines[0].1;
-                lines.extend(changed.tags.iter().map(|tag| (convert::tag(about, stem.clone(), 0, tag), passes)));
+                lines.extend(
+                    changed.tags.iter().map(|tag| (convert::tag(Place::of(about), stem.clone(), 0, tag), passes)),
+                );
                 lines
             }
             Event::Injected { command, by } => {
-                let line = convert::injected(command, by, about, stem.clone(), self.keep_secrets);
+                let line = convert::injected(command, by, Place::of(about), stem.clone(), self.keep_secrets);
                 vec![(line, self.passes(command, about, "injected"))]
             }
             other => {

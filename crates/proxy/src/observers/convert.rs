@@ -1,6 +1,8 @@
-//! Engine events as transcript events: for the screen, and for all but the plain commands of the recorder.
+//! Engine events as transcript events: for the screen and the control interface, and for all but the plain commands of the
+//! recorder.
 
 use msnp::Command;
+use msnp::argument::Scope;
 use msnp_transcript::event::{
     CommandEvent, ConnectionClosed, ConnectionOpened, Event as Line, FORMAT, NoteEvent, OpaqueEvent, Origin, Payload,
     ReleasedEvent, Sent, SessionClosed, SessionEvent, SessionJoined, Stem, TagEvent, Text, VERSION,
@@ -9,8 +11,24 @@ use msnp_transcript::mask;
 
 use crate::observer::{About, Changed, Event};
 
+/// Where a command was seen.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    /// The connection's number.
+    pub connection: u64,
+    /// Kind of server and version, as far as they are known.
+    pub scope: Scope,
+}
+
+impl Place {
+    /// Returns the place of an event.
+    pub fn of(about: &About<'_>) -> Place {
+        Place { connection: about.connection.map_or(0, |connection| connection.number), scope: about.scope }
+    }
+}
+
 /// Returns an event that is not about commands; `None` for one that is.
-pub(super) fn plain(event: &Event<'_>, about: &About<'_>, stem: Stem, keep_secrets: bool) -> Option<Line> {
+pub fn plain(event: &Event<'_>, about: &About<'_>, stem: Stem, keep_secrets: bool) -> Option<Line> {
     let connection = about.connection.map_or(0, |connection| connection.number);
     Some(match event {
         Event::SessionStarted => Line::Session(SessionEvent {
@@ -75,23 +93,17 @@ pub(super) fn plain(event: &Event<'_>, about: &About<'_>, stem: Stem, keep_secre
 }
 
 /// Returns a command as an event, its secrets hidden unless they are to be kept.
-pub(super) fn command(
-    received: &Command,
-    changed: Option<&Changed>,
-    about: &About<'_>,
-    stem: Stem,
-    keep_secrets: bool,
-) -> Line {
+pub fn command(received: &Command, changed: Option<&Changed>, place: Place, stem: Stem, keep_secrets: bool) -> Line {
     let mut masked = Vec::new();
     let arrived = hide(received, "", keep_secrets, &mut masked);
     let sent = changed.and_then(|changed| changed.sent.as_ref());
     let sent = sent.map(|sent| hide_sent(sent, keep_secrets, &mut masked));
     let Sent { direction, verb, args, payload, eol } = Sent::of(&arrived);
-    let trid = msnp::command::transaction_id(received.direction(), received.line(), about.scope).map(|id| id.0);
+    let trid = msnp::command::transaction_id(received.direction(), received.line(), place.scope).map(|id| id.0);
     Line::Command(CommandEvent {
         stem,
-        connection: about.connection.map_or(0, |connection| connection.number),
-        server: about.scope.server.map(Into::into),
+        connection: place.connection,
+        server: place.scope.server.map(Into::into),
         direction,
         verb,
         trid,
@@ -108,8 +120,8 @@ pub(super) fn command(
 }
 
 /// Returns a command that no peer sent as an event.
-pub(super) fn injected(command: &Command, by: &str, about: &About<'_>, stem: Stem, keep_secrets: bool) -> Line {
-    match self::command(command, None, about, stem, keep_secrets) {
+pub fn injected(command: &Command, by: &str, place: Place, stem: Stem, keep_secrets: bool) -> Line {
+    match self::command(command, None, place, stem, keep_secrets) {
         Line::Command(event) => {
             Line::Command(CommandEvent { origin: Origin::Injected, by: vec![by.to_owned()], ..event })
         }
@@ -134,11 +146,6 @@ fn hide_sent(sent: &[Command], keep_secrets: bool, masked: &mut Vec<String>) -> 
 }
 
 /// Returns the tags of a command as events.
-pub(super) fn tag(about: &About<'_>, stem: Stem, command: u64, tag: &str) -> Line {
-    Line::Tag(TagEvent {
-        stem,
-        connection: about.connection.map_or(0, |connection| connection.number),
-        command,
-        tag: tag.to_owned(),
-    })
+pub fn tag(place: Place, stem: Stem, command: u64, tag: &str) -> Line {
+    Line::Tag(TagEvent { stem, connection: place.connection, command, tag: tag.to_owned() })
 }

@@ -12,7 +12,7 @@ use msnp_transcript::json::{Batch, Change};
 use msnp_transcript::log::{Recorder, SessionLog};
 
 use crate::observer::{About, Event, Observer};
-use crate::observers::convert;
+use crate::observers::convert::{self, Place};
 use crate::session::Session;
 
 /// The observer that writes transcripts.
@@ -60,6 +60,11 @@ impl Recording {
         lock(&self.begun).iter().filter_map(|log| log.path()).collect()
     }
 
+    /// Returns where the transcript of a session is, if it was begun not too long ago.
+    pub fn path(&self, session: &str) -> Option<PathBuf> {
+        lock(&self.begun).iter().rev().find(|log| log.id() == session)?.path()
+    }
+
     fn log(&self, session: &Session, is_new: bool) -> Option<Arc<SessionLog>> {
         let mut logs = lock(&self.logs);
         if is_new {
@@ -101,11 +106,11 @@ impl Observer for Recording {
                 let change = Change { sent: changed.sent.as_deref(), by: &changed.by, delay, held: changed.held };
                 let seq = lines.line(|out, seq| batch.changed(out, seq, &changed.received, &change));
                 for tag in &changed.tags {
-                    lines.event(&stamp, |stem| convert::tag(about, stem, seq, tag));
+                    lines.event(&stamp, |stem| convert::tag(Place::of(about), stem, seq, tag));
                 }
             }
             Event::Injected { command, by } => {
-                lines.event(&stamp, |stem| convert::injected(command, by, about, stem, self.keep_secrets));
+                lines.event(&stamp, |stem| convert::injected(command, by, Place::of(about), stem, self.keep_secrets));
             }
             other => {
                 lines.event_if(&stamp, |stem| convert::plain(other, about, stem, self.keep_secrets));

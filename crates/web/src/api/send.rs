@@ -1,0 +1,156 @@
+//! Sends commands into a connection and collects what comes back.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Json;
+use axum::extract::State;
+use mitmsn_proxy::injection::{Answer as Back, Done, Injection};
+use msnp::text::{self, Draft};
+use msnp::{Command, Direction, LengthPolicy};
+use msnp_transcript::event::Sent;
+use tokio::sync::mpsc;
+
+use super::{Body, Shared};
+use crate::error::{Answer, ApiError};
+use crate::live::Candidate;
+use crate::server::Control;
+use crate::types::{Length, Outcome, Receiver, Reply, Send, Shown};
+
+/// Sends every command of the text, one after the other, each when the one before has its answer.
+pub(super) async fn send(State(control): Shared, Body(send): Body<Send>) -> Answer<Vec<Outcome>> {
+    let wait = seconds(send.wait, "wait")?;
+    let (candidate, connection) = control.find(&send.target)?;
+    let direction = match send.to {
+        Receiver::Server => Direction::ClientToServer,
+        Receiver::Client => Direction::ServerToClient,
+    };
+    let mut commands = Vec::new();
+    for mut draft in text::parse(&send.text).map_err(|error| ApiError::bad(error.to_string()))? {
+        commands.push(command(&control, &candidate, &mut draft, direction, policy(send.length))?);
+    }
+    if commands.is_empty() {
+        return Err(ApiError::bad("there is no command in the text"));
+    }
+    let by: Arc<str> = send.by.as_deref().unwrap_or("send").into();
+    let mut outcomes = Vec::new();
+    for (command, is_numbered) in commands {
+        let (to, back) = mpsc::channel(MOST_REPLIES);
+        let injection = Injection::new(command).by(Arc::clone(&by)).answers(to).patience(wait.max(SHORTEST_WAIT));
+        let injection = if is_numbered { injection.numbered() } else { injection };
+        connection.inject(injection);
+        let outcome = collect(candidate.number, back, wait).await;
+        let is_over = outcome.disconnected || outcome.sent.is_none();
+        outcomes.push(outcome);
+        if is_over {
+            break;
+        }
+    }
+    for outcome in &mut outcomes {
+        outcome.disconnected |= !control.engine.connections().iter().any(|open| open.number == outcome.connection);
+    }
+    Ok(Json(outcomes))
+}
+
+/// Makes the command of a draft. Tells too whether it gets a transaction id of its own.
+fn command(
+    control: &Control,
+    candidate: &Candidate,
+    draft: &mut Draft,
+    direction: Direction,
+    length: LengthPolicy,
+) -> Result<(Command, bool), ApiError> {
+    let is_numbered = draft.is_numbered();
+    let session = control.live.session(&candidate.session);
+    let asked = |name: &str| {
+        let session = session.as_ref()?;
+        session.with_state(|state| match name {
+            "version" => state.version.map(|version| version.to_string()),
+            "name" => state.friendly_name.as_deref().map(encoded),
+            _ => None,
+        })
+    };
+    draft.fill(|name| {
+        Some(match name {
+            "trid" if is_numbered => b"0".to_vec(),
+            "account" => candidate.account.clone().into_bytes(),
+            "session" => candidate.session.clone().into_bytes(),
+            "connection" => candidate.number.to_string().into_bytes(),
+            other => asked(other)?.into_bytes(),
+        })
+    });
+    if let Some(name) = draft.placeholders().next() {
+        let error = match name {
+            "trid" => "{trid} has to be the first argument".to_owned(),
+            "name" | "version" => format!("{{{name}}} is not known on this connection"),
+            _ => format!("unknown placeholder {{{name}}}: there are {PLACEHOLDERS}; write {{{{ for a brace"),
+        };
+        return Err(ApiError::bad(format!("line {}: {error}", draft.line_number())));
+    }
+    let command = draft.command(Some(direction), length).map_err(|error| ApiError::bad(error.to_string()))?;
+    Ok((command, is_numbered))
+}
+
+/// The placeholders of a text that is sent.
+const PLACEHOLDERS: &str = "{trid}, {len}, {account}, {name}, {version}, {session}, {connection}";
+
+async fn collect(connection: u64, mut back: mpsc::Receiver<Back>, wait: Duration) -> Outcome {
+    let start = Instant::now();
+    let mut outcome =
+        Outcome { connection, sent: None, replies: Vec::new(), done: String::new(), disconnected: false, after: 0.0 };
+    // before it leaves it may have to wait for the end of another command, or for one that is held
+    let deadline = tokio::time::Instant::now() + wait.max(SHORTEST_WAIT);
+    loop {
+        if outcome.sent.is_some() && wait.is_zero() {
+            break;
+        }
+        let Ok(Some(answer)) = tokio::time::timeout_at(deadline, back.recv()).await else { break };
+        match answer {
+            Back::Sent(command) => outcome.sent = Some(shown(&command)),
+            Back::Reply(command) => {
+                outcome.replies.push(Reply { after: start.elapsed().as_secs_f64(), shown: shown(&command) });
+            }
+            Back::Done(done) => {
+                outcome.done = done.as_str().to_owned();
+                outcome.disconnected = done == Done::Closed;
+                break;
+            }
+            _ => {}
+        }
+    }
+    if outcome.done.is_empty() {
+        outcome.done = "waiting".to_owned();
+    }
+    outcome.after = start.elapsed().as_secs_f64();
+    outcome
+}
+
+pub(super) fn shown(command: &Command) -> Shown {
+    Shown { text: text::write(command), command: Sent::of(command) }
+}
+
+pub(super) fn policy(length: Length) -> LengthPolicy {
+    match length {
+        Length::Repair => LengthPolicy::Repair,
+        Length::Keep => LengthPolicy::Keep,
+    }
+}
+
+/// Reads a number of seconds.
+pub(super) fn seconds(value: f64, name: &str) -> Result<Duration, ApiError> {
+    Duration::try_from_secs_f64(value)
+        .ok()
+        .filter(|time| *time <= LONGEST)
+        .ok_or_else(|| ApiError::bad(format!("{name} must be seconds from 0 to {}", LONGEST.as_secs())))
+}
+
+fn encoded(name: &str) -> String {
+    String::from_utf8_lossy(&msnp::argument::encode(name.as_bytes())).into_owned()
+}
+
+/// Answers that are kept while nobody takes them.
+const MOST_REPLIES: usize = 4096;
+/// How long a command may take to leave, though nobody waits for its answer.
+const SHORTEST_WAIT: Duration = Duration::from_secs(1);
+/// Longest time that can be asked for.
+const LONGEST: Duration = Duration::from_secs(86_400);
