@@ -7,6 +7,10 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use msnp::flow::Address;
 
+pub(crate) use replay::{Replay, ReplayClient, ReplayOutput, ReplayServer, ReplaySide};
+
+mod replay;
+
 /// Intercepting proxy and research workbench for the MSN Messenger protocol, MSNP2 to MSNP21
 ///
 /// mitmsn sits between a client and a server. Point the client at it, and it shows the dialogue command by command,
@@ -31,18 +35,21 @@ Examples:
   mitmsn proxy ns.example:1863 --rules my.toml --listen 0.0.0.0:1863
   mitmsn show ~/.local/state/mitmsn/sessions/*.jsonl --filter 'verb == \"MSG\"' -v
   mitmsn check --rules my.toml --against session.jsonl
+  mitmsn replay server session.jsonl           be the server of that session, for a client without one
+  mitmsn replay client session.jsonl --to messenger.example --nexus http://messenger.example/rdr/pprdr.asp
 
 Settings come from defaults, then the configuration file, then the environment (MITMSN_LISTEN,
 MITMSN_LIMITS_LINE ...), then --set, then the other flags; the later wins.
 
-Exit codes: 0 success, 1 failure, 2 wrong usage, 3 `check --against` found changes, 130 ended by SIGINT,
-143 ended by SIGTERM.";
+Exit codes: 0 success, 1 failure, 2 wrong usage, 3 `check --against` found changes or
+`replay` differences, 130 ended by SIGINT, 143 ended by SIGTERM.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Proxy(Proxy),
     Show(Show),
     Check(Check),
+    Replay(Replay),
     Demo(Demo),
     Sandbox(Sandbox),
     /// Tell what a verb or an error code is

@@ -13,6 +13,7 @@ mod explain;
 mod generate;
 mod output;
 mod proxy;
+mod replay;
 mod sandbox;
 mod show;
 
@@ -25,6 +26,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
         Command::Proxy(arguments) => proxy::run(&arguments),
         Command::Show(arguments) => show::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Replay(arguments) => replay::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Sandbox(arguments) => sandbox::run(&arguments),
         Command::Explain { words } => explain::run(&words),

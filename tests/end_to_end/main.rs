@@ -8,6 +8,7 @@ mod clients;
 mod lifecycle;
 mod recording;
 mod redirects;
+mod replay;
 mod rules;
 mod sessions;
 mod streams;

@@ -119,6 +119,13 @@ struct Link {
     bytes: [u64; 2],
 }
 
+/// What is waited for.
+struct Waiting {
+    cue: usize,
+    since: Instant,
+    has_stalled: bool,
+}
+
 /// What comes from a server.
 enum Arrival {
     Command(Command),
@@ -128,7 +135,7 @@ enum Arrival {
 
 impl Player {
     async fn run(&mut self) -> Result<(), Error> {
-        let mut waiting: Option<(usize, Instant)> = None;
+        let mut waiting = Waiting { cue: usize::MAX, since: Instant::now(), has_stalled: false };
         loop {
             while let Ok(arrival) = self.inbox.try_recv() {
                 self.take(arrival);
@@ -139,13 +146,19 @@ impl Player {
                 Action::Close { part } => self.close(part, Direction::ClientToServer, None).await,
                 Action::Over => return Ok(()),
                 Action::Wait { cue } => {
-                    let (_, since) =
-                        *waiting.insert(waiting.filter(|(other, _)| *other == cue).unwrap_or((cue, Instant::now())));
-                    match timeout_at(since + self.timeout, self.inbox.recv()).await {
+                    if waiting.cue != cue {
+                        waiting = Waiting { cue, since: Instant::now(), has_stalled: false };
+                    }
+                    let patience = if waiting.has_stalled { self.timeout } else { STALL.min(self.timeout) };
+                    match timeout_at(waiting.since + patience, self.inbox.recv()).await {
                         Ok(Some(arrival)) => self.take(arrival),
                         // the sender is ours
                         Ok(None) => {}
-                        Err(_) => self.performance.gave_up(),
+                        Err(_) if waiting.has_stalled => self.performance.gave_up(),
+                        Err(_) => {
+                            waiting.has_stalled = true;
+                            self.performance.stalled();
+                        }
                     }
                 }
             }
@@ -296,6 +309,8 @@ async fn read_all(mut stream: OwnedReadHalf, number: u64, part: usize, sender: S
     let _ = sender.send((number, part, Arrival::End(reason))).await;
 }
 
+/// How long to wait for something before it may have to do with the end of another connection.
+const STALL: Duration = Duration::from_millis(200);
 /// How many commands may wait to be taken in.
 const MOST_UNREAD: usize = 1024;
 /// How long a server may take to close a connection that was closed from this side.

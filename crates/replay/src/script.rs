@@ -1,7 +1,7 @@
 //! The script of a replay: what both sides said on every connection of a recorded session.
 //!
-//! Left out is what neither peer said (commands that were injected or replayed, and the answers to them), bytes outside of
-//! commands, and connections on which no client spoke.
+//! Left out is what neither peer said (commands that were injected, and the answers to them), bytes outside of commands, and
+//! connections on which no client spoke. What a replay said is what one of the peers said: its transcripts can be replayed.
 
 use std::io::BufRead;
 use std::path::{Path, PathBuf};

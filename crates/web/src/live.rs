@@ -394,4 +394,3 @@ const MOST_CONNECTIONS: usize = 100;
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
-

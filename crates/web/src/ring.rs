@@ -217,7 +217,8 @@ impl Entry {
         let (first, place) = (self.first, self.place);
         match &self.what {
             What::Commands(direction, kept) => {
-                let run = Run { direction: *direction, bytes: (&kept.bytes[..]).into(), spans: (&kept.spans[..]).into() };
+                let run =
+                    Run { direction: *direction, bytes: (&kept.bytes[..]).into(), spans: (&kept.spans[..]).into() };
                 let item = |(index, command): (usize, Command)| {
                     let number = first + index as u64;
                     let event = convert::command(&command, None, place, stem(number), keep_secrets);

@@ -102,7 +102,8 @@ impl Server {
     ) -> Result<Server, ServeError> {
         let address = listener.local_addr().map_err(ServeError::Token)?;
         let access = Access::new(address).map_err(ServeError::Token)?;
-        let file = access.write().inspect_err(|error| warn!(%error, "cannot write the file with the control token")).ok();
+        let file =
+            access.write().inspect_err(|error| warn!(%error, "cannot write the file with the control token")).ok();
         if !address.ip().is_loopback() {
             warn!(%address, "control is open to other machines: whoever has the token reads and sends everything");
         }

@@ -117,7 +117,9 @@ mod tests {
 
     #[test]
     fn what_is_ambiguous_or_missing_is_an_error() {
-        for (target, status) in [("bob", 409), ("alice/sb", 409), ("carol", 404), ("alice/sb3", 404), ("9", 404), ("", 404)] {
+        for (target, status) in
+            [("bob", 409), ("alice/sb", 409), ("carol", 404), ("alice/sb3", 404), ("9", 404), ("", 404)]
+        {
             assert_eq!(number(target), Err(status), "{target}");
         }
     }

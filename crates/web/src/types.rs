@@ -338,4 +338,3 @@ pub struct Problem {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty", flatten)]
     pub more: BTreeMap<String, serde_json::Value>,
 }
-

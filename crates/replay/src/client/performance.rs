@@ -4,6 +4,7 @@
 //! something once everything that it, or another recorded client, had heard by then has come.
 
 use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
 
 use msnp::flow::{Address, Opening, Redirect, RedirectKind};
 use msnp::{Command, Direction, challenge};
@@ -142,6 +143,24 @@ impl Performance {
     pub(super) fn ended(&mut self, part: usize) {
         if self.parts[part].state == State::Open {
             self.parts[part].state = State::Ended;
+        }
+    }
+
+    /// What is waited for has not come for a while. The end of a connection is recorded when both sides have ended it, which
+    /// may be after what came of it on others: if a client closed one about then, it does so now.
+    pub(super) fn stalled(&mut self) {
+        let Some(until) = self.cues.get(self.next).map(|cue| cue.at.saturating_add(LATE_END)) else { return };
+        let open = |index: &usize| !self.done[*index];
+        let ending =
+            (self.next..self.cues.len()).filter(open).take_while(|index| self.cues[*index].at <= until).find(|index| {
+                let cue = self.cues[*index];
+                let is_last = !(self.next..*index).filter(open).any(|other| self.cues[other].part == cue.part);
+                let is_clients = self.dialogue(cue.part).end.is_some_and(|end| end.by == Closer::Client);
+                cue.what == What::Close && is_clients && is_last
+            });
+        if let Some(index) = ending {
+            self.done[index] = true;
+            self.close(self.cues[index].part);
         }
     }
 
@@ -496,6 +515,8 @@ fn learn_guids(recorded: &Command, live: &Command, guids: &mut HashMap<Vec<u8>, 
 
 /// Answers that come in rows: one of them does not stand for another.
 const ROWS: &[&str] = &["ILN", "IRO", "LST", "LSG"];
+/// How long after its effect the end of a connection may be recorded.
+const LATE_END: Duration = Duration::from_secs(2);
 /// How many redirects that were not recorded are followed on one connection.
 const MOST_REDIRECTS: u32 = 5;
 const MOST_GUIDS: usize = 100_000;

@@ -201,7 +201,7 @@ impl Draft {
 
     /// Takes a client's command; returns whether the client sent it.
     fn request(&mut self, event: &CommandEvent, command: &Command, sent: &[Command], at: Duration) -> bool {
-        if event.origin != Origin::Peer {
+        if event.origin == Origin::Injected {
             self.injected.extend(id_of(command));
             self.injected_pings += u64::from(event.verb == "PNG");
             return false;
@@ -231,7 +231,7 @@ impl Draft {
     fn answer(&mut self, event: &CommandEvent, command: &Command, at: Duration) -> bool {
         let scope = msnp::argument::Scope { server: self.facts.server, version: self.facts.version };
         let id = transaction_id(command.direction(), command.line(), scope).map(|id| id.0);
-        if event.origin != Origin::Peer || id.is_some_and(|id| id > 0 && self.injected.contains(&id)) {
+        if event.origin == Origin::Injected || id.is_some_and(|id| id > 0 && self.injected.contains(&id)) {
             return false;
         }
         let reply_to = match id {

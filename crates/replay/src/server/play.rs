@@ -209,8 +209,9 @@ impl Play {
                 .filter_map(compare)
                 .min_by_key(|(index, differences)| (compare::distance(differences), *index))
                 .filter(|(_, differences)| compare::distance(differences) < compare::FOREIGN),
+            // the answer to a challenge comes beside all else
             Matching::Strict => open
-                .next()
+                .find(|(_, step)| is_answer(&step.command) == is_answer(command))
                 .and_then(compare)
                 .filter(|(_, differences)| differences.is_empty() || command.verb().as_bytes() == b"VER"),
         }
@@ -352,6 +353,11 @@ impl Play {
 fn error(code: u16, command: &Command) -> Option<Command> {
     let id = command.transaction_id()?;
     Command::new(Direction::ServerToClient, format!("{code} {id}").as_bytes(), None).ok()
+}
+
+/// Whether a client says this in answer to a server.
+fn is_answer(command: &Command) -> bool {
+    command.verb().as_bytes() == b"QRY"
 }
 
 /// Puts time and address of the client into its profile.

@@ -8,6 +8,8 @@ use crate::script::Script;
 /// Something that was seen in a recording.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Cue {
+    /// When it was seen.
+    pub(super) at: Duration,
     pub(super) part: usize,
     pub(super) what: What,
 }
@@ -39,7 +41,7 @@ pub(super) fn of(scripts: &[Script], parts: &[Part]) -> Vec<Cue> {
     let mut cues: Vec<((Duration, usize, u64), Cue)> = Vec::new();
     for (index, part) in parts.iter().enumerate() {
         let dialogue = &scripts[part.script].dialogues[part.dialogue];
-        let mut add = |at, seq, what| cues.push(((at, part.script, seq), Cue { part: index, what }));
+        let mut add = |at, seq, what| cues.push(((at, part.script, seq), Cue { at, part: index, what }));
         let mut at = Duration::ZERO;
         let mut is_open = false;
         for (step, said) in dialogue.steps.iter().enumerate() {

@@ -326,6 +326,27 @@ fn a_connection_that_the_server_closes_early_is_one_difference() {
 }
 
 #[test]
+fn an_end_that_was_recorded_after_its_effect_is_no_deadlock() {
+    let alice = "
+        0 #1 > VER 1 MSNP8 CVR0
+        1 #1 < VER 1 MSNP8
+       10 #1 < FLN bob@example.com
+     5000 #1 closed client";
+    let bob = "
+        2 #1 > VER 1 MSNP8 CVR0
+        3 #1 < VER 1 MSNP8
+       11 #1 closed client";
+    let mut stage = Stage::set(&[alice, bob], &[]);
+    stage.does();
+    stage.hears(0, "VER 1 MSNP8");
+    assert_eq!(stage.hears(1, "VER 1 MSNP8"), Vec::<String>::new());
+    stage.performance.stalled();
+    assert_eq!(stage.does(), ["1 closed"]);
+    assert_eq!(stage.hears(0, "FLN bob@example.com"), ["0 closed", "over"]);
+    assert!(stage.report().ends_with("result: same\n"));
+}
+
+#[test]
 fn a_server_cannot_fill_the_memory() {
     let mut stage = Stage::of("0 #1 > VER 1 MSNP8 CVR0\n1 #1 < VER 1 MSNP8");
     stage.does();
