@@ -98,6 +98,7 @@ impl Played {
         for list in ["different", "not_in_recording", "missing"] {
             assert_eq!(self.report[list], Value::Array(Vec::new()), "{list}");
         }
+        assert_eq!(self.report["notes"], Value::Array(Vec::new()), "{}", self.log);
         self.transcripts.iter().for_each(Transcript::check);
     }
 }

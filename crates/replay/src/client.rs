@@ -123,7 +123,8 @@ struct Link {
 struct Waiting {
     cue: usize,
     since: Instant,
-    has_stalled: bool,
+    /// When to look for what may have to happen first.
+    stall: Option<Instant>,
 }
 
 /// What comes from a server.
@@ -135,7 +136,7 @@ enum Arrival {
 
 impl Player {
     async fn run(&mut self) -> Result<(), Error> {
-        let mut waiting = Waiting { cue: usize::MAX, since: Instant::now(), has_stalled: false };
+        let mut waiting = Waiting { cue: usize::MAX, since: Instant::now(), stall: None };
         loop {
             while let Ok(arrival) = self.inbox.try_recv() {
                 self.take(arrival);
@@ -147,18 +148,17 @@ impl Player {
                 Action::Over => return Ok(()),
                 Action::Wait { cue } => {
                     if waiting.cue != cue {
-                        waiting = Waiting { cue, since: Instant::now(), has_stalled: false };
+                        let now = Instant::now();
+                        waiting = Waiting { cue, since: now, stall: Some(now + STALL) };
                     }
-                    let patience = if waiting.has_stalled { self.timeout } else { STALL.min(self.timeout) };
-                    match timeout_at(waiting.since + patience, self.inbox.recv()).await {
+                    let end = waiting.since + self.timeout;
+                    let until = waiting.stall.filter(|stall| *stall < end).unwrap_or(end);
+                    match timeout_at(until, self.inbox.recv()).await {
                         Ok(Some(arrival)) => self.take(arrival),
                         // the sender is ours
                         Ok(None) => {}
-                        Err(_) if waiting.has_stalled => self.performance.gave_up(),
-                        Err(_) => {
-                            waiting.has_stalled = true;
-                            self.performance.stalled();
-                        }
+                        Err(_) if until == end => self.performance.gave_up(),
+                        Err(_) => waiting.stall = self.performance.stalled().then(|| Instant::now() + STALL),
                     }
                 }
             }

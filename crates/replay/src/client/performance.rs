@@ -147,9 +147,9 @@ impl Performance {
     }
 
     /// What is waited for has not come for a while. The end of a connection is recorded when both sides have ended it, which
-    /// may be after what came of it on others: if a client closed one about then, it does so now.
-    pub(super) fn stalled(&mut self) {
-        let Some(until) = self.cues.get(self.next).map(|cue| cue.at.saturating_add(LATE_END)) else { return };
+    /// may be after what came of it on others: if a client closed one about then, it does so now. Returns whether one did.
+    pub(super) fn stalled(&mut self) -> bool {
+        let Some(until) = self.cues.get(self.next).map(|cue| cue.at.saturating_add(LATE_END)) else { return false };
         let open = |index: &usize| !self.done[*index];
         let ending =
             (self.next..self.cues.len()).filter(open).take_while(|index| self.cues[*index].at <= until).find(|index| {
@@ -162,6 +162,7 @@ impl Performance {
             self.done[index] = true;
             self.close(self.cues[index].part);
         }
+        ending.is_some()
     }
 
     /// What is waited for did not come in time.

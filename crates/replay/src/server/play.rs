@@ -13,7 +13,7 @@ use crate::adapt;
 use crate::compare::{self, Difference};
 use crate::report::{Place, Report, drawn};
 use crate::script::{Cause, Closer, Script, Step};
-use stage::{Stage, State};
+use stage::{ANSWER_TIME, Stage, State};
 
 mod stage;
 
@@ -110,11 +110,14 @@ impl Play {
         let last_answer = self.stages[place].last_answer(&self.script.dialogues[place]);
         for step in 0..self.script.dialogues[place].steps.len() {
             let Some(since) = self.stages[place].released_at(&self.script.dialogues[place], step) else { continue };
-            let is_answer = last_answer.is_some_and(|(request, last)| request < step && step <= last);
-            let mut at = if is_answer { now } else { self.when(place, step, since) };
-            if !is_answer && at <= now && !self.others_are_there(place, step) {
-                at += PATIENCE;
-            }
+            let at = match last_answer {
+                Some((request, last)) if step <= last && (request < step || self.goes_along(place, step)) => now,
+                _ => {
+                    let at = self.when(place, step, since);
+                    let waits = at <= now && !self.others_are_there(place, step);
+                    if waits { at + PATIENCE } else { at }
+                }
+            };
             if at > now {
                 out.next = Some(out.next.map_or(at, |next: Instant| next.min(at)));
                 // what nobody asked for keeps its order, but an answer does not wait for it
@@ -256,12 +259,22 @@ impl Play {
         self.report.compared(where_it_was, command.verb().to_string(), differences);
     }
 
-    /// Returns when a command that nobody asked for is due, if what it follows came at `since`.
-    fn when(&self, place: usize, step: usize, since: Instant) -> Instant {
+    /// Whether a command belongs to what was answered before it: the next answer does not overtake it.
+    fn goes_along(&self, place: usize, step: usize) -> bool {
+        self.distance(place, step) <= ANSWER_TIME && self.others_are_there(place, step)
+    }
+
+    /// Returns how long after what it follows a command came in the recording.
+    fn distance(&self, place: usize, step: usize) -> Duration {
         let dialogue = &self.script.dialogues[place];
         let said = &dialogue.steps[step];
         let after = said.reply_to.or(said.gate).map_or(dialogue.opened, |request| dialogue.steps[request].at);
-        since + self.options.pace.scale(said.at.saturating_sub(after))
+        said.at.saturating_sub(after)
+    }
+
+    /// Returns when a command that nobody asked for is due, if what it follows came at `since`.
+    fn when(&self, place: usize, step: usize, since: Instant) -> Instant {
+        since + self.options.pace.scale(self.distance(place, step))
     }
 
     /// Whether the client has said on its other connections what it had said before this command in the recording.

@@ -340,8 +340,9 @@ fn an_end_that_was_recorded_after_its_effect_is_no_deadlock() {
     stage.does();
     stage.hears(0, "VER 1 MSNP8");
     assert_eq!(stage.hears(1, "VER 1 MSNP8"), Vec::<String>::new());
-    stage.performance.stalled();
+    assert!(stage.performance.stalled());
     assert_eq!(stage.does(), ["1 closed"]);
+    assert!(!stage.performance.stalled());
     assert_eq!(stage.hears(0, "FLN bob@example.com"), ["0 closed", "over"]);
     assert!(stage.report().ends_with("result: same\n"));
 }

@@ -167,4 +167,4 @@ impl Stage {
 }
 
 /// Answers that took no longer in the recording come at once; later ones come when they came.
-const ANSWER_TIME: Duration = Duration::from_secs(2);
+pub(super) const ANSWER_TIME: Duration = Duration::from_secs(2);

@@ -113,7 +113,7 @@ fn log_in(table: &mut Table) -> usize {
     table.says(server, 0, "USR 2 TWN I alice@example.com");
     table.says(server, 0, "USR 3 TWN S t=5");
     table.says(server, 1, "SYN 4 0");
-    assert_eq!(table.gets(server, 12).len(), 2);
+    assert_eq!(table.gets(server, 12), ["LST bob@example.com Bob 11 0"]);
     server
 }
 
