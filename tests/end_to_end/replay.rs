@@ -32,6 +32,7 @@ struct Played {
     report: Value,
     log: String,
     transcripts: Vec<Transcript>,
+    _folder: TempDir,
 }
 
 impl Replay {
@@ -70,7 +71,8 @@ impl Replay {
             };
             let (log, out) = (self.log.to_end(), self.out.to_end());
             let report = serde_json::from_str(&out).unwrap_or_else(|_| panic!("{out}\n{log}"));
-            Played { code: status.code(), report, log, transcripts: transcripts(self.folder.path()) }
+            let folder = std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap());
+            Played { code: status.code(), report, log, transcripts: transcripts(folder.path()), _folder: folder }
         })
         .await
         .unwrap()
@@ -313,3 +315,81 @@ async fn a_client_of_another_kind_is_compared_with_the_recorded_one() {
     assert_eq!(missing[0], ">>> XFR 8 SB");
     assert!(missing[1].starts_with("connection, opened with >>> USR 1 alice@example.com ***"), "{missing:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_login_is_repeated_and_a_replay_can_be_replayed() {
+    for version in [2, 7, 9, 12, 15] {
+        let sandbox = Sandbox::start(Options::default()).await.unwrap();
+        let proxy = Setup::before(sandbox.dispatch()).start();
+        let mut login = Login::to(&sandbox, "alice@example.com", "password", msnp::Version(version));
+        login.server = proxy.address().to_string();
+        let mut client = Client::login(&login).await.unwrap();
+        client.set_status("NLN").await.unwrap();
+        client.open_switchboard().await.unwrap().leave().await.unwrap();
+        client.logout().await.unwrap();
+        let ended = tokio::task::spawn_blocking(|| proxy.stop()).await.unwrap();
+        let passwords = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(passwords.path(), "password\n").unwrap();
+        let (to, nexus, rst) = (sandbox.dispatch().to_string(), sandbox.nexus_url(), sandbox.rst_url());
+        let replay = |transcript: &Path| {
+            let transcript = transcript.to_str().unwrap();
+            let mut arguments = vec!["client", transcript, "--to", &to, "--nexus", &nexus, "--rst", &rst];
+            arguments.extend(["--password-file", passwords.path().to_str().unwrap()]);
+            Replay::start(&arguments)
+        };
+        let played = replay(&ended.transcript().path).end().await;
+        played.is_same();
+        assert_eq!(verbs(&played.transcripts[0]), verbs(ended.transcript()), "MSNP{version}");
+        replay(&played.transcripts[0].path).end().await.is_same();
+    }
+}
+
+#[test]
+fn what_cannot_be_replayed_is_said_with_the_place_and_what_to_do() {
+    let home = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| {
+        let mut command = Process::new(env!("CARGO_BIN_EXE_mitmsn"));
+        let output = command.env_clear().env("HOME", home.path()).arg("replay").args(arguments).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let file = home.path().join("session.jsonl");
+    let path = file.to_str().unwrap();
+    assert_eq!(run(&["server", path]), (Some(1), format!("mitmsn: {path}: No such file or directory (os error 2)\n")));
+    std::fs::write(&file, "GET / HTTP/1.1\r\n").unwrap();
+    assert_eq!(run(&["server", path]), (Some(1), format!("mitmsn: {path}:1: not a mitmsn-transcript of version 1\n")));
+    std::fs::write(&file, LOGIN).unwrap();
+    let (code, said) = run(&["client", path, "--to", "127.0.0.1:1"]);
+    assert_eq!(code, Some(1));
+    assert_eq!(
+        said,
+        format!(
+            "mitmsn: {path}: USR 3 TWN S of alice@example.com (seq 3) needs a ticket: give it with --set ticket=..., or let \
+             it be fetched with --nexus or --rst\n"
+        )
+    );
+    let (code, said) = run(&["client", path, "--to", "127.0.0.1:1", "--set", "tikcet=1"]);
+    assert_eq!(code, Some(1));
+    assert_eq!(said, "mitmsn: --set tikcet: unknown key; keys are ticket, secret, circle, account\n");
+    let (code, said) = run(&["client", path, "--to", "127.0.0.1:1", "--set", "ticket=t=1", "--no-record", "--quiet"]);
+    assert_eq!(code, Some(1));
+    assert!(said.starts_with("mitmsn: cannot connect to 127.0.0.1:1: "), "{said}");
+    assert_eq!(run(&["client", path]).0, Some(2));
+    assert_eq!(run(&["server", path, "--speed", "0"]).0, Some(2));
+    assert_eq!(run(&["server", path, "--speed", "2", "--no-wait"]).0, Some(2));
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let (code, said) = run(&["server", path, "--listen", &address, "--no-record", "--quiet"]);
+    assert_eq!(code, Some(1));
+    assert!(said.starts_with(&format!("mitmsn: cannot listen on {address}: Address already in use")), "{said}");
+}
+
+const LOGIN: &str = concat!(
+    r#"{"type":"session","seq":0,"time":"2026-11-22T12:00:00.000000Z","session":"01jd","format":"mitmsn-transcript","version":1,"software":"mitmsn 0.1.0"}"#,
+    "\n",
+    r#"{"type":"command","seq":1,"time":"2026-11-22T12:00:01.000000Z","session":"01jd","connection":1,"direction":"c2s","verb":"VER","args":["1","MSNP8","CVR0"],"origin":"peer"}"#,
+    "\n",
+    r#"{"type":"command","seq":2,"time":"2026-11-22T12:00:02.000000Z","session":"01jd","connection":1,"direction":"c2s","verb":"USR","args":["2","TWN","I","alice@example.com"],"origin":"peer"}"#,
+    "\n",
+    r#"{"type":"command","seq":3,"time":"2026-11-22T12:00:03.000000Z","session":"01jd","connection":1,"direction":"c2s","verb":"USR","args":["3","TWN","S","***"],"origin":"peer","masked":["args[3]"]}"#,
+    "\n",
+);

@@ -71,6 +71,7 @@ async fn be_client(arguments: &ReplayClient) -> Result<ExitCode> {
     }
     for script in &scripts {
         fetch_ticket(script, arguments, &mut secrets).await?;
+        secrets.check(script)?;
     }
     let options = client::Options { secrets, timeout: arguments.timeout, ..client::Options::to(arguments.to.clone()) };
     let recording = record(&arguments.output)?;

@@ -64,15 +64,15 @@ pub async fn play(
     recording: Option<&Recording>,
     until: impl Future<Output = ()>,
 ) -> Result<Report, Error> {
+    let performance = Performance::new(scripts, options.to, options.secrets)?;
     let tapes = recording.map(|recording| {
         let begin = |script: &Script| {
             let tape = recording.begin(&script.name);
             script.account.iter().for_each(|account| tape.set_account(account));
             tape
         };
-        scripts.iter().map(begin).collect::<Vec<Tape>>()
+        performance.scripts().iter().map(begin).collect::<Vec<Tape>>()
     });
-    let performance = Performance::new(scripts, options.to, options.secrets)?;
     let (sender, inbox) = channel(MOST_UNREAD);
     let mut player = Player {
         performance,

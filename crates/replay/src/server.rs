@@ -84,9 +84,17 @@ pub struct Server {
 #[derive(Debug)]
 struct Shared {
     play: Mutex<Play>,
-    /// Counts what happens, so that a connection can wait for what happens on others.
-    changes: watch::Sender<u64>,
+    /// Lets a connection wait for what happens on others.
+    changes: watch::Sender<Changes>,
     tape: Option<Tape>,
+}
+
+/// What happens on all connections.
+#[derive(Clone, Copy, Debug, Default)]
+struct Changes {
+    count: u64,
+    /// Whether all connections are to be closed.
+    is_ending: bool,
 }
 
 impl Server {
@@ -106,7 +114,7 @@ impl Server {
         let address = listener.local_addr().map_err(listen)?;
         let tape = recording.map(|recording| recording.begin(&script.name));
         let play = Mutex::new(Play::new(script, options, (now(), SystemTime::now())));
-        let shared = Arc::new(Shared { play, changes: watch::Sender::new(0), tape });
+        let shared = Arc::new(Shared { play, changes: watch::Sender::new(Changes::default()), tape });
         Ok(Server { listener, address, shared })
     }
 
@@ -149,7 +157,11 @@ impl Server {
                 },
             }
         }
-        connections.shutdown().await;
+        self.shared.changes.send_modify(|changes| changes.is_ending = true);
+        let closing = async { while connections.join_next().await.is_some() {} };
+        if tokio::time::timeout(LAST_WORDS, closing).await.is_err() {
+            connections.shutdown().await;
+        }
         if let Some(tape) = &self.shared.tape {
             tape.over(count);
         }
@@ -166,7 +178,7 @@ impl Shared {
     }
 
     fn changed(&self) {
-        self.changes.send_modify(|count| *count += 1);
+        self.changes.send_modify(|changes| changes.count += 1);
     }
 }
 
@@ -177,6 +189,8 @@ fn now() -> Instant {
 
 /// How many connections are served at once; more are closed.
 const MOST_CONNECTIONS: usize = 256;
+/// How long connections that are still open may take to be closed.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// The longest pause that is kept, however long the recording was.
 const LONGEST_PAUSE: Duration = Duration::from_secs(7 * 24 * 60 * 60);

@@ -98,12 +98,12 @@ impl Secrets {
         self.find(account, |keys| keys.ticket.as_ref()).is_some()
     }
 
-    /// Checks that there is what every login of a script needs.
+    /// Checks that there is what every login of a script needs, as [`play`](super::play) does first.
     ///
     /// # Errors
     ///
     /// If something is missing; it is named.
-    pub(super) fn check(&self, script: &Script) -> Result<(), Error> {
+    pub fn check(&self, script: &Script) -> Result<(), Error> {
         for (_, step) in script.dialogues.iter().flat_map(|dialogue| dialogue.requests()) {
             let account = script.account.as_deref().unwrap_or_default();
             self.complete(&mut step.command.clone(), step, account, None).map_err(|what| {

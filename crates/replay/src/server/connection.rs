@@ -54,22 +54,23 @@ pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, number: u64, shar
     }
     live.learn(&first);
     let opened = shared.play().open(&first, Ends { number, peer, reached }, now());
-    let ended = match opened {
+    match opened {
         Ok(place) => {
             info!(number, %peer, recorded = shared.play().script().dialogues[place].connection, "connected");
             if let (Some(tape), Some((from, by))) = (&shared.tape, shared.play().came_from(place)) {
                 tape.joined(number, from, by);
             }
             let ended = live.play(place, &first).await;
+            live.close(ended);
+            // only now: the last one ends the replay
             shared.play().ended(place);
-            ended
         }
         Err(answer) => {
             info!(number, %peer, "connected, but the recording has no such connection: closed");
-            live.write(answer.as_slice()).await.err().unwrap_or(Ended::By(Direction::ServerToClient))
+            let ended = live.write(answer.as_slice()).await.err();
+            live.close(ended.unwrap_or(Ended::By(Direction::ServerToClient)));
         }
-    };
-    live.close(ended);
+    }
     shared.changed();
 }
 
@@ -85,6 +86,9 @@ impl Live<'_> {
             }
             if close {
                 return Ended::By(Direction::ServerToClient);
+            }
+            if changes.borrow_and_update().is_ending {
+                return Ended::Broken("the replay was ended".to_owned());
             }
             let next = next.unwrap_or_else(|| now() + IDLE);
             tokio::select! {
@@ -164,7 +168,7 @@ impl Live<'_> {
     fn close(&self, ended: Ended) {
         let (by, reason) = match ended {
             Ended::By(by) => (by, None),
-            Ended::Broken(reason) => (Direction::ClientToServer, Some(reason)),
+            Ended::Broken(reason) => (Direction::ServerToClient, Some(reason)),
         };
         info!(number = self.number, by = by.sender(), reason = reason.as_deref(), "closed");
         if let Some(tape) = &self.shared.tape {

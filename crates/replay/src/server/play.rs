@@ -93,6 +93,7 @@ impl Play {
         }
         match command.verb().as_bytes() {
             b"PNG" => {
+                self.stages[place].pings += 1;
                 let pong = self.pong(place);
                 self.stages[place].replies.extend(pong);
             }
@@ -337,7 +338,11 @@ impl Play {
         }
         let last = dialogue.requests().filter(|(_, step)| step.matters()).last();
         let Some((last, since)) = last.and_then(|(last, _)| Some((last, stage.passed(Some(last))?))) else { return };
-        let at = since + self.options.pace.scale(end.at.saturating_sub(dialogue.steps[last].at));
+        let pings = dialogue.requests().filter(|(_, step)| step.command.verb().as_bytes() == b"PNG").count();
+        let mut at = since + self.options.pace.scale(end.at.saturating_sub(dialogue.steps[last].at));
+        if stage.pings < pings {
+            at += PATIENCE;
+        }
         match at <= now {
             true => out.close = true,
             false => out.next = Some(at),
@@ -390,7 +395,7 @@ fn make_current(command: &mut Command, ends: Ends, time: SystemTime) {
 }
 
 /// How much longer than recorded a command that nobody asked for waits for what the client said before it on its other
-/// connections.
+/// connections, and the end for a last ping.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Dialogues with a live server, without sockets: what the played client says, and after what.
 
+use msnp::challenge;
+
 use super::*;
 use crate::testing::{script, server};
 

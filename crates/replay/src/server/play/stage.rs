@@ -27,6 +27,8 @@ pub(super) struct Stage {
     /// What the recording does not have and the client gets all the same.
     pub(super) replies: Vec<Command>,
     pub(super) facts: Facts,
+    /// How often the client has pinged.
+    pub(super) pings: usize,
     /// Whether the client has said `OUT`.
     pub(super) has_left: bool,
     challenge: Option<Vec<u8>>,
@@ -58,6 +60,7 @@ impl Stage {
             recorded: matters.map(|(index, step)| (step.at, index)).collect(),
             replies: Vec::new(),
             facts: Facts { version: dialogue.version, ..Facts::default() },
+            pings: 0,
             has_left: false,
             challenge: None,
             salt: None,
