@@ -34,11 +34,12 @@ pub(crate) enum ReplaySide {
 /// recorded distance. Pings are always answered; other commands that the recording does not have are reported and left
 /// without an answer, as most clients put up with silence better than with an error.
 ///
-/// Any password and ticket is right, and anybody may log in: the account of the recording is replaced. A client that asks a
-/// login service for a ticket first (MSNP8 and later) needs one; `mitmsn sandbox` has it.
+/// Any ticket is right, and any password without --password-file. Anybody may log in: the account of the recording is
+/// replaced. A client that asks a login service for a ticket first (MSNP8 and later) needs one; `mitmsn sandbox` has it.
 ///
 /// It ends when every recorded connection was played and is closed, or with Ctrl-C; then it prints the report.
 #[derive(Debug, Args)]
+#[command(after_long_help = SERVER_EXAMPLES)]
 pub(crate) struct ReplayServer {
     /// A transcript, as the proxy records it, with or without secrets; - is standard input
     #[arg(value_name = "TRANSCRIPT")]
@@ -81,6 +82,7 @@ pub(crate) struct ReplayServer {
 /// need the ticket (--set ticket=...; for MSNP15 and later also --set secret=..., the base64 secret that came with it), or a
 /// password and the login service to ask (--nexus for MSNP8 to MSNP14, --rst for MSNP15 and later; plain HTTP).
 #[derive(Debug, Args)]
+#[command(after_long_help = CLIENT_EXAMPLES)]
 pub(crate) struct ReplayClient {
     /// Transcripts of one time, as the proxy records them, with or without secrets; - is standard input
     #[arg(required = true, value_name = "TRANSCRIPT")]
@@ -139,6 +141,22 @@ pub(crate) struct ReplayOutput {
     #[arg(short, long)]
     pub(crate) quiet: bool,
 }
+
+const SERVER_EXAMPLES: &str = "\
+Examples:
+  mitmsn replay server session.jsonl           then point a client at 127.0.0.1:1863
+  mitmsn replay server session.jsonl --listen 127.0.0.1:0 --no-wait --json > report.json
+
+Exit codes: 0 the client did what was recorded, 1 failure, 2 wrong usage, 3 it did something else.";
+
+const CLIENT_EXAMPLES: &str = "\
+Examples:
+  MITMSN_PASSWORD=... mitmsn replay client old.jsonl --to ns.example            an MD5 login
+  mitmsn replay client session.jsonl --to ns.example --set 'ticket=t=...&p='    a ticket at hand
+  mitmsn replay client alice.jsonl bob.jsonl --password-file passwords --to 127.0.0.1:1864 \\
+      --nexus http://127.0.0.1:1880/rdr/pprdr.asp                               two people, on `mitmsn sandbox`
+
+Exit codes: 0 the server did what was recorded, 1 failure, 2 wrong usage, 3 it did something else.";
 
 fn parse_speed(text: &str) -> Result<f64, String> {
     let speed = text.parse().ok().filter(|speed| (0.001..=1_000_000.0).contains(speed));

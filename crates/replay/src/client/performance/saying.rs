@@ -5,7 +5,9 @@ use msnp::{Command, Direction, challenge};
 
 use super::{Action, Performance};
 use crate::adapt;
+use crate::compare::{GUID, starts_with_guid};
 use crate::report::drawn;
+use crate::script::Dialogue;
 
 impl Performance {
     /// Returns a recorded command as it goes to the live server; `None` if there is nothing to say.
@@ -44,8 +46,27 @@ impl Performance {
         let account = self.scripts[self.parts[part].script].account.clone().unwrap_or_default();
         // what is missing was named before anything was said
         let _ = self.secrets.complete(&mut command, &said, &account, Some(&self.parts[part].questions));
+        if said.masked.iter().any(|place| place == "args[5]")
+            && let Some(machine) = self.machine(part)
+        {
+            // it was one argument of the client's
+            let _ = command.set_argument(5, &machine);
+        }
         self.parts[part].facts.learn(&command);
         Some(command)
+    }
+
+    /// Returns the machine that a client calls itself on switchboards (MSNP16 and later). In its login it is masked, and both
+    /// have to be the same.
+    fn machine(&self, part: usize) -> Option<Vec<u8>> {
+        let dialogues = &self.scripts[self.parts[part].script].dialogues;
+        dialogues.iter().flat_map(Dialogue::requests).find_map(|(_, step)| {
+            let who = step.command.argument(1)?;
+            let (_, endpoint) = who.split_at_checked(who.len().checked_sub(GUID + 2)?)?;
+            let text = std::str::from_utf8(endpoint).ok()?;
+            let is_one = matches!(Opening::of(&step.command), Opening::Caller { .. } | Opening::Callee { .. });
+            (is_one && text.strip_prefix('{').is_some_and(starts_with_guid)).then(|| endpoint.to_vec())
+        })
     }
 
     /// Puts the live cookie and session id into the first command on a switchboard.

@@ -309,6 +309,21 @@ fn somebody_else_can_log_in() {
 }
 
 #[test]
+fn the_masked_machine_of_a_login_is_the_one_on_switchboards() {
+    let machine = "{a56b9148-1496-61cf-b95d-bddbe89b3ddf}";
+    let recording = format!(
+        "0 #1 > VER 1 MSNP16 CVR0
+         1 #1 < VER 1 MSNP16
+         2 #1 > USR 2 SSO S t=1 HAAA {machine}
+         3 #2 > USR 1 alice@example.com;{machine} 1.2"
+    );
+    let mut stage = Stage::set(&[&recording], &["ticket=t=2", "secret=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="]);
+    stage.does();
+    let said = stage.hears(0, "VER 1 MSNP16");
+    assert!(said[0].starts_with("0 USR 2 SSO S t=2 ") && said[0].ends_with(machine), "{said:?}");
+}
+
+#[test]
 fn a_connection_that_the_server_closes_early_is_one_difference() {
     let mut stage = Stage::of(
         "0 #1 > VER 1 MSNP8 CVR0
