@@ -7,9 +7,15 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use msnp::flow::Address;
 
-pub(crate) use replay::{Replay, ReplayClient, ReplayOutput, ReplayServer, ReplaySide};
-
+#[cfg(feature = "web")]
+mod control;
 mod replay;
+
+#[cfg(feature = "web")]
+pub(crate) use control::{
+    ControlCommand, Experiment, Hold, LineLength, Reach, Release, RulesAction, Send, TableFormat, Tail, To,
+};
+pub(crate) use replay::{Replay, ReplayClient, ReplayOutput, ReplayServer, ReplaySide};
 
 /// Intercepting proxy and research workbench for the MSN Messenger protocol, MSNP2 to MSNP21
 ///
@@ -41,8 +47,8 @@ Examples:
 Settings come from defaults, then the configuration file, then the environment (MITMSN_LISTEN,
 MITMSN_LIMITS_LINE ...), then --set, then the other flags; the later wins.
 
-Exit codes: 0 success, 1 failure, 2 wrong usage, 3 `check --against` found changes or
-`replay` differences, 130 ended by SIGINT, 143 ended by SIGTERM.";
+Exit codes: 0 success, 1 failure, 2 wrong usage, 3 `check --against` found changes, a replay
+differences, or an experiment was not as expected, 130 ended by SIGINT, 143 ended by SIGTERM.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -52,6 +58,9 @@ pub(crate) enum Command {
     Replay(Replay),
     Demo(Demo),
     Sandbox(Sandbox),
+    #[cfg(feature = "web")]
+    #[command(flatten)]
+    Control(ControlCommand),
     /// Tell what a verb or an error code is
     ///
     /// Prints every form of a command from the table that framing, rules and screen use: direction, servers, versions,
@@ -95,7 +104,7 @@ pub(crate) struct Sources {
 /// sends the client to another server or to a switchboard, the address is rewritten so that the client comes back here.
 ///
 /// On the screen: time (UTC), account, kind of server (ds, ns, sb) and connection, then >>> from the client or <<< from
-/// the server. Below a command that was changed stands what left: ~ changed, + injected, x dropped.
+/// the server. Below a command that was changed stands what left: ~ changed, + injected, x dropped, =|| held.
 #[derive(Debug, Default, Args)]
 pub(crate) struct Proxy {
     /// The server that clients are led to: host or host:port, an IPv6 address in brackets; port 1863 if it is missing
@@ -136,6 +145,19 @@ pub(crate) struct Proxy {
     /// do not share those.
     #[arg(long)]
     pub(crate) keep_secrets: bool,
+
+    /// Address of the control interface, which `mitmsn sessions`, `send`, `hold` and others use [default: 127.0.0.1:8863]
+    ///
+    /// HTTP and JSON, described in docs/api.md. It needs the token of a file that these commands find by themselves. If the
+    /// default address is taken, the proxy runs without it.
+    #[cfg(feature = "web")]
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) control: Option<SocketAddr>,
+
+    /// Run without the control interface
+    #[cfg(feature = "web")]
+    #[arg(long, conflicts_with = "control")]
+    pub(crate) no_control: bool,
 
     #[command(flatten)]
     pub(crate) sources: Sources,

@@ -5,17 +5,33 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::CommandFactory;
 
+#[cfg(feature = "web")]
+use crate::cli::ControlCommand;
 use crate::cli::{Cli, Command};
 
 mod check;
+#[cfg(feature = "web")]
+mod control;
 mod demo;
+#[cfg(feature = "web")]
+mod experiment;
 mod explain;
 mod generate;
+#[cfg(feature = "web")]
+mod holds;
 mod output;
 mod proxy;
 mod replay;
+#[cfg(feature = "web")]
+mod rules;
 mod sandbox;
+#[cfg(feature = "web")]
+mod send;
+#[cfg(feature = "web")]
+mod sessions;
 mod show;
+#[cfg(feature = "web")]
+mod tail;
 
 /// Exit code of a comparison that found differences.
 const DIFFERENT: u8 = 3;
@@ -29,8 +45,28 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Sandbox(arguments) => sandbox::run(&arguments),
+        #[cfg(feature = "web")]
+        Command::Control(command) => control(command),
         Command::Explain { words } => explain::run(&words),
         Command::Completions { shell } => generate::completions(&mut Cli::command(), shell),
         Command::Man { out } => generate::man(Cli::command(), out.as_deref()),
+    }
+}
+
+/// Runs a command that talks to a running proxy.
+#[cfg(feature = "web")]
+fn control(command: ControlCommand) -> Result<ExitCode> {
+    match command {
+        ControlCommand::Sessions { session, reach } => sessions::run(session.as_deref(), &reach),
+        ControlCommand::Tail(arguments) => tail::run(&arguments),
+        ControlCommand::Send(arguments) => send::run(&arguments),
+        ControlCommand::Hold(arguments) => holds::hold(&arguments),
+        ControlCommand::Held { reach } => holds::held(&reach),
+        ControlCommand::Release(arguments) => holds::release(&arguments),
+        ControlCommand::Drop { number, reach } => holds::drop(number, &reach),
+        ControlCommand::Close { target, reach } => sessions::close(&target, &reach),
+        ControlCommand::Rules { action } => rules::run(&action),
+        ControlCommand::Experiment(arguments) => experiment::run(&arguments),
+        ControlCommand::Call { name, arguments, reach } => rules::call(name, arguments, &reach),
     }
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use etcetera::{BaseStrategy, choose_base_strategy};
 use mitmsn_proxy::Settings;
+use mitmsn_proxy::fault::{self, StreamFault};
 use mitmsn_proxy::rules::{Problem, render_all};
 use msnp_transcript::expression::closest;
 use serde::{Deserialize, Serialize};
@@ -32,6 +33,8 @@ pub(crate) struct Config {
     pub(crate) record_folder: PathBuf,
     /// Whether to keep credentials readable.
     pub(crate) keep_secrets: bool,
+    /// How the proxy is controlled.
+    pub(crate) control: Control,
     /// The settings of the engine.
     #[serde(flatten)]
     pub(crate) engine: Engine,
@@ -43,6 +46,25 @@ pub(crate) struct Config {
 pub(crate) struct Engine {
     limits: mitmsn_proxy::settings::Limits,
     redirect: mitmsn_proxy::settings::Redirect,
+    fault: Vec<StreamFault>,
+}
+
+/// How the proxy is controlled. Without the cargo feature `web` it is not.
+#[derive(Clone, PartialEq, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Control {
+    /// Whether the control interface runs.
+    pub(crate) enabled: bool,
+    /// Where it listens.
+    pub(crate) listen: SocketAddr,
+    /// How many bytes of the latest commands are kept in memory for it.
+    pub(crate) history: usize,
+}
+
+impl Default for Control {
+    fn default() -> Control {
+        Control { enabled: true, listen: SocketAddr::from(([127, 0, 0, 1], 8863)), history: 8 << 20 }
+    }
 }
 
 impl Default for Config {
@@ -55,6 +77,7 @@ impl Default for Config {
             record: true,
             record_folder: PathBuf::new(),
             keep_secrets: false,
+            control: Control::default(),
             engine: Engine::default(),
         }
     }
@@ -97,6 +120,7 @@ impl Config {
         let mut settings = Settings::default();
         settings.limits = self.engine.limits.clone();
         settings.redirect = self.engine.redirect.clone();
+        settings.faults.clone_from(&self.engine.fault);
         settings
     }
 
@@ -143,6 +167,7 @@ fn check_file(file: &Path, source: &str) -> Result<Vec<Problem>> {
     }
     let mut problems = Vec::new();
     check_keys(file, source, table.get_ref(), &defaults()?, &mut problems);
+    problems.extend(fault::check(file, source));
     if problems.is_empty()
         && let Err(error) = toml::from_str::<Config>(source)
     {
@@ -196,6 +221,11 @@ fn parse_like(like: &Value, text: &str) -> Result<Value> {
             "false" | "0" | "no" => Value::Boolean(false),
             _ => bail!("{text:?} is neither true nor false"),
         },
+        // tables; an address never starts so
+        Value::Array(_) if text.starts_with("[{") => {
+            let mut table: Table = format!("list = {text}").parse().context("not a list of tables as TOML has it")?;
+            table.remove("list").context("an empty list")?
+        }
         Value::Array(_) => {
             let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
             Value::Array(items.map(|item| Value::String(item.to_owned())).collect())
@@ -243,6 +273,25 @@ mod tests {
     }
 
     #[test]
+    fn faults_are_read_from_a_file_and_from_the_command_line() {
+        let file = "[[fault]]\ntype = 'latency'\nlatency = '1s'\n[[fault]]\ntype = 'timeout'\nstream = 'upstream'\n";
+        let names =
+            |config: Config| config.settings().faults.iter().map(|fault| fault.name.to_string()).collect::<Vec<_>>();
+        assert_eq!(check_file(Path::new("c.toml"), file).unwrap(), []);
+        assert_eq!(names(toml::from_str(file).unwrap()), ["latency_downstream", "timeout_upstream"]);
+        let load = |set: &str| Config::load(&Sources { config: None, set: vec![set.into()] });
+        let config = load("fault=[{type = \"slicer\", average_size = 5, delay = \"10us\", seed = 1}]").unwrap();
+        let written = toml::to_string(&config).unwrap();
+        assert_eq!(toml::from_str::<Config>(&written).unwrap(), config, "what is written is read as the same");
+        assert_eq!(names(config), ["slicer_downstream"]);
+        let error = |set| format!("{:#}", load(set).unwrap_err());
+        assert!(error("fault=[{type = \"slicer\", bytes = 5, average_size = 5}]").contains("slicer has no `bytes`"));
+        assert!(error("fault=[{type = \"slicer\"}]").contains("slicer lacks `average_size`"));
+        assert!(error("fault=[{type = slicer}]").contains("not a list of tables"));
+        assert!(error("fault=latency").contains("expected a fault: {type = \"latency\""));
+    }
+
+    #[test]
     fn wrong_keys_and_values_say_where_and_what_to_do() {
         let problems = check_file(Path::new("c.toml"), "[limits]\nlin = 5\n").unwrap();
         let text = render_all(&problems, false);
@@ -250,6 +299,24 @@ mod tests {
         assert!(text.contains("did you mean `line`?"), "{text}");
         let problems = check_file(Path::new("c.toml"), "[limits]\nidle_timeout = \"5\"\n").unwrap();
         assert!(render_all(&problems, false).contains("is not a duration"));
+        let faults = [
+            ("type = 'latncy'", "unknown fault \"latncy\"", "2:8", "did you mean `latency`?"),
+            ("type = 'limit_data'\nbits = 5", "unknown key `bits` in a fault of type limit_data", "3:1", "bytes"),
+            ("type = 'limit_data'\nbytes = 'x'", "invalid type: string \"x\", expected u64", "3:9", ""),
+            ("type = 'limit_data'\nbytes = 5\nstream = 'up'", "`stream` must be \"upstream\"", "4:10", "towards"),
+            ("type = 'timeout'\nlisten = '1863'", "invalid socket address", "3:10", ""),
+            ("latency = '5ms'", "`fault` lacks `type`", "1:1", "type = \"latency\""),
+        ];
+        for (lines, message, place, help) in faults {
+            let problems = check_file(Path::new("c.toml"), &format!("[[fault]]\n{lines}\n")).unwrap();
+            let text = render_all(&problems, false);
+            for part in [message, &format!("c.toml:{place}"), help] {
+                assert!(text.contains(part), "{part:?} is not in\n{text}");
+            }
+            assert_eq!(problems.len(), 1);
+        }
+        let problems = check_file(Path::new("c.toml"), "[fault]\ntype = 'timeout'\n").unwrap();
+        assert!(render_all(&problems, false).contains("write [[fault]]"));
         let sources = Sources { config: None, set: vec!["limits.idle=5".into()] };
         let error = format!("{:#}", Config::load(&sources).unwrap_err());
         assert!(error.contains("unknown key limits.idle"), "{error}");

@@ -5,6 +5,12 @@ mod support;
 
 mod cli;
 mod clients;
+mod command_faults;
+#[cfg(feature = "web")]
+mod control;
+#[cfg(feature = "web")]
+mod experiments;
+mod faults;
 mod lifecycle;
 mod recording;
 mod redirects;

@@ -31,6 +31,7 @@ pub(crate) struct Setup {
     environment: Vec<(String, String)>,
     folder: TempDir,
     records: bool,
+    is_controlled: bool,
 }
 
 /// A running proxy. It is killed with the test, unless the test ends it.
@@ -84,6 +85,7 @@ impl Setup {
             environment: Vec::new(),
             folder: tempfile::tempdir().unwrap(),
             records: true,
+            is_controlled: false,
         }
     }
 
@@ -126,12 +128,26 @@ impl Setup {
         self
     }
 
+    /// With a control interface, which [`Proxy::tool`] finds.
+    pub(crate) fn controlled(mut self) -> Setup {
+        self.is_controlled = true;
+        self
+    }
+
     /// Puts a rule file beside the transcripts and uses it.
     pub(crate) fn rules(self, source: &str) -> Setup {
         let file = self.folder.path().join("rules.toml");
         std::fs::write(&file, source).unwrap();
         let file = file.display().to_string();
         self.flag("--rules").flag(file)
+    }
+
+    /// Puts a configuration file beside the transcripts and uses it.
+    pub(crate) fn config(self, source: &str) -> Setup {
+        let file = self.folder.path().join("config.toml");
+        std::fs::write(&file, source).unwrap();
+        let file = file.display().to_string();
+        self.flag("--config").flag(file)
     }
 
     fn command(&mut self) -> Process {
@@ -151,6 +167,10 @@ impl Setup {
         match self.records {
             true => command.arg("--record").arg(self.folder.path().join("sessions")),
             false => command.arg("--no-record"),
+        };
+        match self.is_controlled {
+            true => command.args(["--control", "127.0.0.1:0"]),
+            false => command.arg("--no-control"),
         };
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
@@ -198,6 +218,21 @@ impl Proxy {
     /// Returns the folder of the rule file and of `sessions`.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.as_ref().unwrap().path()
+    }
+
+    /// Runs a command of the tool that finds this proxy, and returns exit code, standard output and standard error.
+    pub(crate) fn tool(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
+        let mut command = self.command(env!("CARGO_BIN_EXE_mitmsn"));
+        let output = command.args(arguments).stdin(Stdio::null()).output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    }
+
+    /// Returns a command that finds this proxy as the tool does.
+    pub(crate) fn command(&self, program: &str) -> Process {
+        let mut command = Process::new(program);
+        command.env_clear().env("HOME", self.folder()).env("PATH", std::env::var("PATH").unwrap_or_default());
+        command
     }
 
     /// Writes a rule file over the one in use, as editors do: a new file takes its name.
@@ -507,6 +542,24 @@ impl Peer {
             line.push(byte[0]);
         }
         String::from_utf8(line).unwrap()
+    }
+
+    /// Reads so many bytes, or fewer if the stream ends before.
+    pub(crate) fn reads(&mut self, count: u64) -> Vec<u8> {
+        let mut seen = Vec::new();
+        (&mut self.socket).take(count).read_to_end(&mut seen).unwrap();
+        seen
+    }
+
+    /// Reads lines up to this one.
+    pub(crate) fn sees_until(&mut self, line: &str) {
+        while self.sees_line() != line {}
+    }
+
+    /// Waits for the stream to be reset and checks that nothing came before that.
+    pub(crate) fn sees_reset(&mut self) {
+        let read = self.socket.read(&mut [0]).map_err(|error| error.kind());
+        assert_eq!(read, Err(ErrorKind::ConnectionReset), "{} is not reset", self.name);
     }
 
     /// Waits for the end of the stream and checks that nothing came before it.

@@ -1,5 +1,7 @@
 //! What the subcommands share: the log, and output that people read.
 
+#[cfg(feature = "web")]
+use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, anyhow};
@@ -46,11 +48,28 @@ pub(super) fn options(verbosity: u8) -> Options {
 
 /// Compiles the filter, if there is one.
 pub(super) fn filter(view: &View) -> Result<Option<Expression>> {
-    let Some(source) = &view.filter else { return Ok(None) };
-    Expression::compile(source).map(Some).map_err(|error| {
+    view.filter.as_deref().map(|source| expression("--filter", source)).transpose()
+}
+
+/// Compiles an expression of the command line; `name` says which.
+pub(super) fn expression(name: &str, source: &str) -> Result<Expression> {
+    Expression::compile(source).map_err(|error| {
         let column = source.get(..error.range.start).map_or(0, |before| before.chars().count());
         let carets = "^".repeat(error.range.len().max(1));
         let help = error.help.as_ref().map(|help| format!("\n  help: {help}")).unwrap_or_default();
-        anyhow!("--filter: {error}\n  {source}\n  {:column$}{carets}{help}", "")
+        anyhow!("{name}: {error}\n  {source}\n  {:column$}{carets}{help}", "")
     })
+}
+
+/// Prints a result.
+#[cfg(feature = "web")]
+pub(super) fn print(text: &str) -> Result<ExitCode> {
+    anstream::stdout().write_all(text.as_bytes())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints a result as JSON.
+#[cfg(feature = "web")]
+pub(super) fn print_json(value: &impl serde::Serialize) -> Result<ExitCode> {
+    print(&format!("{}\n", serde_json::to_string_pretty(value)?))
 }

@@ -59,6 +59,14 @@ fn merge(arguments: &Proxy) -> Result<Config> {
     config.transparent |= arguments.transparent;
     config.record &= !arguments.no_record;
     config.keep_secrets |= arguments.keep_secrets;
+    #[cfg(feature = "web")]
+    {
+        if let Some(address) = arguments.control {
+            config.control.listen = address;
+            config.control.enabled = true;
+        }
+        config.control.enabled &= !arguments.no_control;
+    }
     Ok(config)
 }
 
@@ -117,8 +125,19 @@ async fn serve(
         let options = output::options(arguments.view.verbose);
         builder = builder.observer(Arc::new(Console::new(out, options, filter, config.keep_secrets)));
     }
+    #[cfg(feature = "web")]
+    let control = super::control::Prepared::new(config).await?;
+    #[cfg(feature = "web")]
+    if let Some(control) = &control {
+        builder = control.join(builder);
+    }
     let mut signals = Signals::new()?;
-    let engine = builder.start().await?;
+    let engine = Arc::new(builder.start().await?);
+    #[cfg(feature = "web")]
+    let control = match control {
+        Some(prepared) => Some(prepared.start(&engine, config, rules.clone(), recording.clone())?),
+        None => None,
+    };
     let _watch = rules.as_ref().and_then(watch);
     for address in engine.addresses() {
         info!(target: START, "listening on {address}");
@@ -130,6 +149,10 @@ async fn serve(
         }
     };
     info!("shutting down: what is in flight arrives; once more to abort");
+    #[cfg(feature = "web")]
+    if let Some(control) = control {
+        control.stop().await;
+    }
     tokio::select! {
         _ = engine.shutdown() => {}
         Received::End(code) = signals.end() => {

@@ -3,11 +3,15 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use fastrand::Rng;
+use msnp::Direction;
 use tokio::sync::oneshot;
 
+use crate::fault;
 use crate::holds::Release;
 use crate::injection::{Answer, Done, Injection};
 
@@ -21,14 +25,37 @@ pub struct Connection {
     pub client: SocketAddr,
     /// On which address the client reached the proxy.
     pub reached: SocketAddr,
+    /// The address of `listen` that it came by: not `reached` if the system chose the port, or the client meant to go
+    /// elsewhere.
+    listener: SocketAddr,
     upstream: OnceLock<String>,
+    /// How often chance has decided about commands of each direction.
+    draws: [AtomicU64; 2],
     inbox: Inbox,
 }
 
 impl Connection {
     /// Returns a connection that leads nowhere yet.
     pub fn new(number: u64, client: SocketAddr, reached: SocketAddr) -> Arc<Connection> {
-        Arc::new(Connection { number, client, reached, upstream: OnceLock::new(), inbox: Inbox::default() })
+        Connection::by(reached, number, client, reached)
+    }
+
+    /// Returns a connection that came by this address of `listen`.
+    pub(crate) fn by(listener: SocketAddr, number: u64, client: SocketAddr, reached: SocketAddr) -> Arc<Connection> {
+        let (upstream, draws, inbox) = Default::default();
+        Arc::new(Connection { number, client, reached, listener, upstream, draws, inbox })
+    }
+
+    /// Returns the address of `listen` that it came by.
+    pub(crate) fn listener(&self) -> SocketAddr {
+        self.listener
+    }
+
+    /// Returns what decides by chance about a command of this direction. With a seed it depends on that, the connection's
+    /// number, and how often this was asked before, so that a run can be repeated.
+    pub(crate) fn chances(&self, seed: Option<u64>, direction: Direction) -> Rng {
+        let draw = self.draws[direction.index()].fetch_add(1, Ordering::Relaxed);
+        fault::chances(seed, &[self.number, direction.index() as u64, draw])
     }
 
     /// Returns where it leads, `host:port`; empty until that is decided.

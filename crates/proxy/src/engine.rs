@@ -80,6 +80,16 @@ pub enum EngineError {
         /// What the system says.
         problem: io::Error,
     },
+    /// A fault is for connections that never come.
+    #[error("the fault {name:?} is for the listener {address}, which is none; listeners are {listeners:?}")]
+    Fault {
+        /// Its name.
+        name: Arc<str>,
+        /// The address.
+        address: SocketAddr,
+        /// The addresses to listen on.
+        listeners: Vec<SocketAddr>,
+    },
 }
 
 /// What the tasks of an engine share.
@@ -200,11 +210,16 @@ impl EngineBuilder {
     ///
     /// # Errors
     ///
-    /// If an address cannot be listened on.
+    /// If an address cannot be listened on, or a fault names one that is not to be listened on.
     pub async fn start(self) -> Result<Engine, EngineError> {
         let EngineBuilder { target, mut listen, mut hooks, observers, settings } = self;
         if listen.is_empty() {
             listen.push(SocketAddr::from(([127, 0, 0, 1], Address::DEFAULT_PORT)));
+        }
+        for fault in &settings.faults {
+            if let Some(address) = fault.listen.filter(|address| !listen.contains(address)) {
+                return Err(EngineError::Fault { name: Arc::clone(&fault.name), address, listeners: listen });
+            }
         }
         let is_transparent = target == Target::Original;
         let routes = Arc::new(Routes::new(settings.redirect.lifetime));
@@ -213,9 +228,10 @@ impl EngineBuilder {
         let mut listeners = Vec::new();
         for address in listen {
             let bound = bind(address, is_transparent).map_err(|problem| EngineError::Listen { address, problem })?;
-            listeners.push(bound);
+            listeners.push((bound, address));
         }
-        let addresses: Vec<SocketAddr> = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
+        let addresses: Vec<SocketAddr> =
+            listeners.iter().filter_map(|(listener, _)| listener.local_addr().ok()).collect();
         let shared = Arc::new(Shared {
             target,
             permits: Arc::new(Semaphore::new(settings.limits.connections.min(Semaphore::MAX_PERMITS))),
@@ -231,8 +247,8 @@ impl EngineBuilder {
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
         });
-        for listener in listeners {
-            shared.tasks.spawn(Arc::clone(&shared).accept(listener, None));
+        for (listener, address) in listeners {
+            shared.tasks.spawn(Arc::clone(&shared).accept(listener, address, None));
         }
         shared.tasks.spawn(Arc::clone(&shared).keep_house(opened));
         Ok(Engine { shared, addresses })
@@ -241,7 +257,8 @@ impl EngineBuilder {
 
 impl Shared {
     /// Accepts clients until the engine stops, or, for the port of one redirect, until that is followed or expires.
-    async fn accept(self: Arc<Self>, listener: TcpListener, route: Option<Route>) {
+    /// `address` is the one of `listen` by which they come.
+    async fn accept(self: Arc<Self>, listener: TcpListener, address: SocketAddr, route: Option<Route>) {
         let expiry = route.as_ref().map(|route| route.expires());
         let mut is_full = false;
         loop {
@@ -257,7 +274,7 @@ impl Shared {
                     let Some(permit) = self.permit(&mut is_full).await else { return };
                     let follows = route.clone();
                     let is_last = follows.is_some();
-                    self.spawn(socket, client, follows, permit);
+                    self.spawn(socket, client, address, follows, permit);
                     if is_last {
                         return;
                     }
@@ -296,14 +313,14 @@ impl Shared {
             tokio::select! {
                 () = self.stop.cancelled() => return,
                 _ = tick.tick() => self.routes.expire(),
-                Some(Door { listener, route }) = doors.recv() => {
+                Some(Door { listener, by, route }) = doors.recv() => {
                     let listener = listener.set_nonblocking(true).and_then(|()| TcpListener::from_std(listener));
                     match listener {
                         Ok(listener) => {
                             if let Ok(address) = listener.local_addr() {
                                 info!(%address, to = %route.upstream, "listening for one redirected client");
                             }
-                            self.tasks.spawn(Arc::clone(&self).accept(listener, Some(route)));
+                            self.tasks.spawn(Arc::clone(&self).accept(listener, by, Some(route)));
                         }
                         Err(error) => warn!(%error, "cannot listen for a redirected client"),
                     }

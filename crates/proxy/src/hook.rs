@@ -11,6 +11,7 @@ use msnp::table::Slot;
 use msnp::{Command, Direction, Verb, Version};
 
 use crate::connection::Connection;
+use crate::fault::Fault;
 use crate::injection::Injection;
 use crate::session::Session;
 
@@ -51,6 +52,8 @@ pub struct Verdict {
     pub delay: Option<Duration>,
     /// Whether it waits until somebody releases it, and for how long at most.
     pub hold: Option<Hold>,
+    /// Faults that begin with what goes on, if anything does.
+    pub faults: Vec<Fault>,
     /// Whether the connection is closed afterwards, once all has been delivered.
     pub close: bool,
 }
@@ -86,6 +89,11 @@ impl Verdict {
         Verdict { hold: Some(hold), ..Verdict::default() }
     }
 
+    /// A fault begins with the command.
+    pub fn fault(fault: Fault) -> Verdict {
+        Verdict { faults: vec![fault], ..Verdict::default() }
+    }
+
     /// The command goes on, then the connection is closed.
     pub fn close() -> Verdict {
         Verdict { close: true, ..Verdict::default() }
@@ -94,7 +102,8 @@ impl Verdict {
     /// Whether the command just goes on.
     fn is_plain(&self) -> bool {
         let is_alone = self.before.is_empty() && self.after.is_empty() && self.replies.is_empty();
-        is_alone && self.replacement.is_none() && self.delay.is_none() && self.hold.is_none() && !self.close
+        let is_prompt = self.delay.is_none() && self.hold.is_none() && self.faults.is_empty();
+        is_alone && is_prompt && self.replacement.is_none() && !self.close
     }
 }
 
@@ -236,6 +245,7 @@ pub(crate) struct Outcome {
     pub(crate) replies: Vec<Injection>,
     pub(crate) delay: Option<Duration>,
     pub(crate) hold: Option<Hold>,
+    pub(crate) faults: Vec<Fault>,
     pub(crate) close: bool,
 }
 
@@ -318,6 +328,7 @@ impl Outcome {
             (Some(a), Some(b)) => Some(a + b),
             (a, b) => a.or(b),
         };
+        self.faults.extend(verdict.faults);
         self.close |= verdict.close;
     }
 }

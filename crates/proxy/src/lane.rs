@@ -11,6 +11,7 @@ use msnp::{Codec, Direction, Limits};
 use tokio::net::TcpStream;
 
 use crate::buffers;
+use crate::fault::{Fault, Stage};
 use crate::injection::{Answer, Done, Injection};
 use crate::transactions::MOST_PENDING;
 
@@ -42,6 +43,8 @@ pub(crate) struct Lane {
     /// What waits for the socket, from `written` on.
     out: Vec<u8>,
     written: usize,
+    /// What keeps that waiting besides the socket.
+    pub(crate) faults: Option<Box<Stage>>,
 }
 
 #[derive(Debug)]
@@ -51,6 +54,8 @@ struct Entry {
     commands: usize,
     /// It waits for somebody, `due` being the time when that is over.
     held: Option<Waiting>,
+    /// What begins with it.
+    faults: Vec<Fault>,
 }
 
 /// A held command in its lane.
@@ -66,6 +71,8 @@ pub(crate) struct Waiting {
     pub(crate) ids: Option<(u32, u32)>,
     /// Whether challenges are answered meanwhile.
     pub(crate) answers_challenges: bool,
+    /// What begins with it.
+    pub(crate) faults: Vec<Fault>,
 }
 
 impl Lane {
@@ -86,6 +93,7 @@ impl Lane {
             queued_commands: 0,
             out: Vec::new(),
             written: 0,
+            faults: None,
         }
     }
 
@@ -95,8 +103,12 @@ impl Lane {
             return Ok(());
         }
         if !self.queue.is_empty() {
-            self.enqueue(bytes, commands, Instant::now(), None);
+            self.enqueue(bytes, commands, Instant::now(), None, Vec::new());
             return Ok(());
+        }
+        if self.faults.is_some() {
+            self.append(bytes);
+            return self.flush(socket);
         }
         let written = if self.out.is_empty() { try_write(socket, bytes)? } else { 0 };
         self.append(&bytes[written..]);
@@ -109,21 +121,22 @@ impl Lane {
         } else if self.queue.is_empty() {
             self.append(bytes);
         } else {
-            self.enqueue(bytes, commands, Instant::now(), None);
+            self.enqueue(bytes, commands, Instant::now(), None, Vec::new());
         }
     }
 
-    /// Sends bytes on at `due`, and all that comes behind them after that.
-    pub(crate) fn delay(&mut self, bytes: &[u8], due: Instant) {
+    /// Sends a command on at `due`, and all that comes behind it after that; the faults begin with it.
+    pub(crate) fn delay(&mut self, bytes: &[u8], due: Instant, faults: Vec<Fault>) {
         if !self.shut {
-            self.enqueue(bytes, 1, due, None);
+            self.enqueue(bytes, 1, due, None, faults);
         }
     }
 
     /// Sends bytes on when they are released, at the latest at `due`, and all that comes behind them after that.
-    pub(crate) fn hold(&mut self, bytes: &[u8], commands: usize, due: Instant, waiting: Waiting) {
+    pub(crate) fn hold(&mut self, bytes: &[u8], commands: usize, due: Instant, mut waiting: Waiting) {
         self.held += 1;
-        self.enqueue(bytes, commands, due, Some(waiting));
+        let faults = std::mem::take(&mut waiting.faults);
+        self.enqueue(bytes, commands, due, Some(waiting), faults);
     }
 
     /// Returns the ids of a held command, if they differ.
@@ -163,6 +176,9 @@ impl Lane {
 
     /// Moves what is due (all of it if `now` is `None`) towards the socket. Returns the held commands whose time is over.
     pub(crate) fn release(&mut self, now: Option<Instant>) -> Vec<Waiting> {
+        if let (None, Some(stage)) = (now, &mut self.faults) {
+            stage.hurry();
+        }
         let mut released = Vec::new();
         while let Some(entry) = self.queue.front_mut().filter(|entry| now.is_none_or(|now| entry.due <= now)) {
             if let Some(waiting) = entry.held.take() {
@@ -177,6 +193,10 @@ impl Lane {
             if let Some(entry) = self.queue.pop_front() {
                 self.queued_bytes -= entry.bytes.len();
                 self.queued_commands -= entry.commands;
+                if !entry.faults.is_empty() && !entry.bytes.is_empty() {
+                    let waiting = self.waiting();
+                    self.faults.get_or_insert_default().begin(entry.faults, waiting, entry.bytes.len());
+                }
                 self.append(&entry.bytes);
             }
         }
@@ -208,12 +228,20 @@ impl Lane {
     /// Writes what waits for the socket, as much as it takes.
     pub(crate) fn flush(&mut self, socket: &TcpStream) -> io::Result<()> {
         while self.written < self.out.len() {
-            let written = try_write(socket, &self.out[self.written..])?;
+            let end = match &mut self.faults {
+                Some(stage) => self.written + stage.permit(self.out.len() - self.written, Instant::now()),
+                None => self.out.len(),
+            };
+            let written = if end > self.written { try_write(socket, &self.out[self.written..end])? } else { 0 };
             if written == 0 {
                 return Ok(());
             }
             self.written += written;
+            if let Some(stage) = &mut self.faults {
+                stage.wrote(written);
+            }
         }
+        self.faults.take_if(|stage| stage.is_over());
         if self.out.capacity() > 0 {
             buffers::give_back(std::mem::take(&mut self.out));
             self.written = 0;
@@ -224,6 +252,24 @@ impl Lane {
     /// Forgets all that waits, because the receiver is gone. Returns the commands that were held.
     pub(crate) fn abandon(&mut self) -> Vec<Waiting> {
         self.shut = true;
+        self.faults = None;
+        self.forget()
+    }
+
+    /// Lets a fault end the stream, if one does now. Returns how many waiting bytes are lost thereby.
+    pub(crate) fn strike(&mut self, now: Instant) -> Option<usize> {
+        let waiting = self.waiting();
+        self.faults.as_mut()?.strike(waiting, self.at_end, now)?;
+        Some(waiting + self.queued_bytes)
+    }
+
+    /// Whether the end of the stream may be passed on, now that nothing waits.
+    pub(crate) fn may_close(&mut self, now: Instant) -> bool {
+        self.faults.as_mut().is_none_or(|stage| stage.may_close(now))
+    }
+
+    /// Forgets all that waits. Returns the commands that were held.
+    pub(crate) fn forget(&mut self) -> Vec<Waiting> {
         self.held = 0;
         for injection in self.inserts.drain(..) {
             injection.tell(Answer::Done(Done::Closed));
@@ -237,46 +283,66 @@ impl Lane {
 
     /// Returns when the first of what waits for its time is due.
     pub(crate) fn due(&self) -> Option<Instant> {
-        self.queue.front().map(|entry| entry.due)
+        let faults = self.faults.as_ref().filter(|_| !self.shut).and_then(|stage| stage.due());
+        self.queue.front().map(|entry| entry.due).into_iter().chain(faults).min()
     }
 
-    /// Whether something waits for the socket.
+    /// Whether something waits for the socket, and for nothing else.
     pub(crate) fn has_output(&self) -> bool {
-        self.written < self.out.len()
+        match &self.faults {
+            Some(stage) => stage.is_open(),
+            None => self.waiting() > 0,
+        }
     }
 
     /// Whether nothing waits at all.
     pub(crate) fn is_empty(&self) -> bool {
-        !self.has_output() && self.queue.is_empty() && self.inserts.is_empty()
+        self.waiting() == 0 && self.queue.is_empty() && self.inserts.is_empty()
     }
 
     /// Whether more may be read for this lane; `share` times as much for what the other direction puts into it.
     pub(crate) fn has_room(&self, depth: usize, share: usize) -> bool {
-        self.out.len() - self.written < buffers::READ * share
+        let is_late = self.faults.as_ref().is_some_and(|stage| stage.is_late());
+        let most = if is_late { MOST_QUEUED_BYTES } else { buffers::READ };
+        self.waiting() < most * share
             && self.queued_commands < depth.saturating_mul(share)
             && self.queued_bytes < MOST_QUEUED_BYTES * share
     }
 
-    fn enqueue(&mut self, bytes: &[u8], commands: usize, due: Instant, held: Option<Waiting>) {
+    /// Returns how many bytes wait for the socket.
+    fn waiting(&self) -> usize {
+        self.out.len() - self.written
+    }
+
+    fn enqueue(&mut self, bytes: &[u8], commands: usize, due: Instant, held: Option<Waiting>, faults: Vec<Fault>) {
         self.queued_bytes += bytes.len();
         self.queued_commands += commands;
         match self.queue.back_mut() {
             Some(last)
-                if held.is_none() && last.held.is_none() && last.due >= due && last.bytes.len() < buffers::READ =>
+                if held.is_none()
+                    && last.held.is_none()
+                    && faults.is_empty()
+                    && last.faults.is_empty()
+                    && last.due >= due
+                    && last.bytes.len() < buffers::READ =>
             {
                 last.bytes.extend_from_slice(bytes);
                 last.commands += commands;
             }
-            _ => self.queue.push_back(Entry { due, bytes: bytes.to_vec(), commands, held }),
+            _ => self.queue.push_back(Entry { due, bytes: bytes.to_vec(), commands, held, faults }),
         }
     }
 
     fn append(&mut self, bytes: &[u8]) {
-        if bytes.is_empty() {
+        if bytes.is_empty() || self.faults.as_ref().is_some_and(|stage| stage.has_struck()) {
             return;
         }
         if self.out.capacity() == 0 {
             self.out = buffers::take();
+        }
+        if self.written >= buffers::READ.max(self.waiting()) {
+            self.out.drain(..self.written);
+            self.written = 0;
         }
         self.out.extend_from_slice(bytes);
     }
@@ -291,5 +357,22 @@ fn try_write(socket: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
         Ok(written) => Ok(written),
         Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Ok(0),
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_receiver_that_is_always_a_little_behind_fills_no_memory() {
+        let mut lane = Lane::new(Direction::ServerToClient, Limits::default());
+        lane.collect(&[0; 1000], 1);
+        for _ in 0..10_000 {
+            lane.collect(&[0; 1000], 1);
+            lane.written += 1000;
+        }
+        assert_eq!(lane.out.len() - lane.written, 1000);
+        assert!(lane.out.capacity() <= 4 * buffers::READ, "{}", lane.out.capacity());
     }
 }

@@ -5,6 +5,7 @@
 
 pub mod connection;
 pub mod engine;
+pub mod fault;
 pub mod holds;
 pub mod hook;
 pub mod hooks;
@@ -24,6 +25,7 @@ mod transparent;
 
 pub use connection::Connection;
 pub use engine::{Engine, EngineBuilder, EngineError, Target};
+pub use fault::Fault;
 pub use hook::{Context, Hold, Hook, Interest, Verdict};
 pub use injection::Injection;
 pub use observer::{About, Event, Observer};

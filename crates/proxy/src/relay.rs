@@ -26,6 +26,7 @@ use crate::hook::Interest;
 use crate::lane::Lane;
 use crate::transactions::Transactions;
 
+mod faults;
 mod orders;
 mod process;
 mod report;
@@ -92,6 +93,7 @@ impl Relay {
     /// Relays until both directions have ended. `sockets` are the client's and the server's.
     pub(crate) async fn run(&mut self, sockets: &mut [TcpStream; 2]) {
         let mut sleep: Option<(Instant, Pin<Box<Sleep>>)> = None;
+        self.begin_faults();
         // what came before the server was there
         self.take_in(Direction::ClientToServer, sockets, Vec::new());
         loop {
@@ -257,9 +259,13 @@ impl Relay {
             let lane = &mut self.lanes[direction.index()];
             if let Err(error) = lane.flush(receiver) {
                 self.lost(direction, &error);
-                continue;
             }
-            if lane.at_end && !lane.shut && lane.is_empty() {
+        }
+        self.suffer_faults(sockets, now);
+        for direction in Direction::BOTH {
+            let receiver = &sockets[1 - direction.index()];
+            let lane = &mut self.lanes[direction.index()];
+            if lane.at_end && !lane.shut && lane.is_empty() && lane.may_close(now) {
                 lane.shut = true;
                 // a receiver that is gone already needs no telling
                 let _ = SockRef::from(receiver).shutdown(Shutdown::Write);

@@ -24,7 +24,7 @@ mod action;
 mod load;
 mod problem;
 mod rule;
-mod table;
+pub(crate) mod table;
 mod template;
 mod watch;
 

@@ -8,6 +8,8 @@ use std::time::Duration;
 use msnp::flow::Address;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use crate::fault::StreamFault;
+
 /// The settings of an engine.
 #[derive(Clone, PartialEq, Debug, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
@@ -17,6 +19,9 @@ pub struct Settings {
     pub limits: Limits,
     /// How clients that a server sends elsewhere come back.
     pub redirect: Redirect,
+    /// Faults of whole connections, in the order in which bytes pass them.
+    #[serde(rename = "fault")]
+    pub faults: Vec<StreamFault>,
 }
 
 /// Limits on what peers can make the proxy hold or wait for.
@@ -144,15 +149,16 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
 }
 
 /// Durations as text with a unit.
-mod in_words {
+pub(crate) mod in_words {
     use super::*;
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
         parse_duration(&String::deserialize(deserializer)?).map_err(de::Error::custom)
     }
 
-    pub(super) fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
         let text = match duration {
+            short if short.subsec_micros() % 1000 != 0 => format!("{}us", short.as_micros()),
             whole if whole.subsec_nanos() != 0 => format!("{}ms", whole.as_millis()),
             hours if hours.as_secs() % 3600 == 0 => format!("{}h", hours.as_secs() / 3600),
             seconds => format!("{}s", seconds.as_secs()),

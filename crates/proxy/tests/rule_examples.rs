@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use mitmsn_proxy::fault::Kind;
 use mitmsn_proxy::rules::{Rules, render_all};
 use mitmsn_proxy::{Connection, Context, Hook, Injection, Verdict};
 use msnp::Command;
@@ -28,8 +29,12 @@ struct Made {
 }
 
 fn ask(rules: &Rules, direction: Direction, bytes: &str, server: ServerKind) -> Made {
+    ask_on(1, rules, direction, bytes, server)
+}
+
+fn ask_on(connection: u64, rules: &Rules, direction: Direction, bytes: &str, server: ServerKind) -> Made {
     let nowhere = SocketAddr::from(([127, 0, 0, 1], 1863));
-    let connection = Connection::new(1, nowhere, nowhere);
+    let connection = Connection::new(connection, nowhere, nowhere);
     let scope = Scope { server: Some(server), version: Some(Version(9)) };
     let mut context = Context::new(&connection, scope, "bob@example.com", SystemTime::UNIX_EPOCH);
     let mut command = Command::parse(direction, bytes.as_bytes()).unwrap();
@@ -68,6 +73,7 @@ fn every_example_is_exercised_here() {
         "demo.toml",
         "drop.toml",
         "duplicate.toml",
+        "faults.toml",
         "hold.toml",
         "inject.toml",
         "length.toml",
@@ -172,6 +178,39 @@ fn rules_can_hold_for_some_matches_only() {
     let counts = |bytes: &str| (0..6).map(|_| server(&rules, bytes).forward.len()).collect::<Vec<_>>();
     assert_eq!(counts("ACK 5\r\n"), [0, 1, 1, 1, 1, 1]);
     assert_eq!(counts("MSG b@c B 0\r\n"), [1, 1, 2, 1, 1, 2]);
+}
+
+#[test]
+fn faults_begin_with_their_commands() {
+    let rules = load("faults.toml");
+    let kinds = |made: Made| made.verdict.faults.iter().map(|fault| fault.kind).collect::<Vec<_>>();
+    let time = Duration::from_millis;
+    let late = server(&rules, "NLN NLN bob@example.com Bob 0\r\n");
+    assert_eq!(&*late.verdict.faults[0].name, "Presence comes late, nothing else does");
+    assert_eq!(kinds(late), [Kind::Latency { latency: time(500), jitter: time(300) }]);
+    assert_eq!(kinds(server(&rules, "FLN bob@example.com\r\n")), []);
+    let acks: Vec<usize> = (0..6).map(|_| server(&rules, "ACK 5\r\n").forward.len()).collect();
+    assert_eq!(acks, [1, 1, 0, 1, 1, 0]);
+    assert_eq!(server(&rules, "RNG 1 h:1 CKI 2 a@b A\r\n").forward.len(), 2);
+    let long = message("MSG bob@example.com Bob", "text/plain", "hello");
+    assert_eq!(kinds(server(&rules, &long)), [Kind::LimitData { bytes: 60 }]);
+    let short = "MSG b@c B 28\r\nContent-Type: text/plain\r\n\r\n";
+    assert_eq!((kinds(server(&rules, short)), short.len()), (vec![], 42));
+    let pieces = Kind::Slicer { average_size: 7, size_variation: 3, delay: time(1) };
+    assert_eq!(kinds(server(&rules, "LST bob@example.com Bob 11 0\r\n")), [pieces]);
+    let piece_of_a_file = message("MSG 4 D", "application/x-msnmsgrp2p", "");
+    assert_eq!(kinds(client(&rules, &piece_of_a_file)), [Kind::Bandwidth { rate: 4 }]);
+    assert_eq!(kinds(client(&rules, "CHG 8 IDL 0\r\n")), [Kind::Timeout { timeout: time(30_000) }]);
+    assert_eq!(kinds(client(&rules, "CHG 8 NLN 0\r\n")), []);
+    assert_eq!(kinds(client(&rules, "OUT\r\n")), [Kind::SlowClose { delay: time(5000) }]);
+    let reset = |connection| {
+        let bytes = "JOI bob@example.com Bob\r\n";
+        kinds(ask_on(connection, &rules, Direction::ServerToClient, bytes, ServerKind::Switchboard))
+    };
+    let first: Vec<_> = (0..100).map(reset).collect();
+    let count = first.iter().filter(|kinds| kinds[..] == [Kind::ResetPeer { timeout: Duration::ZERO }]).count();
+    assert!((10..30).contains(&count), "{count} of 100");
+    assert_eq!(first, (0..100).map(reset).collect::<Vec<_>>());
 }
 
 #[test]

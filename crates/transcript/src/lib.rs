@@ -2,8 +2,9 @@
 //!
 //! [`event`] has the shapes, [`log`] writes them as JSON Lines, [`reader`] reads them back, [`mask`] hides credentials,
 //! [`screen`] draws a dialogue for people, [`expression`] selects commands, [`state`] knows what the two ends have been
-//! told. No network here; only [`log`] and [`reader`] touch files.
+//! told, [`answer`] asks what came back for a command. No network here; only [`log`] and [`reader`] touch files.
 
+pub mod answer;
 pub mod event;
 pub mod expression;
 pub mod id;

@@ -1,8 +1,8 @@
 //! The state of a session: what its two ends have been told so far.
 //!
 //! A client knows of the world what servers told it, and a server what the client told it. [`SessionState`] is fed with
-//! the commands that left towards each of them ([`SessionState::command`]), or with the events of a transcript
-//! ([`SessionState::learn`]), and holds the sum: account, version, contact list, presence, conversations, transactions
+//! the commands that left towards each of them ([`SessionState::command`]), or with what a proxy did with those that
+//! arrived ([`SessionState::passed`]), or with the events of a transcript ([`SessionState::learn`]), and holds the sum: account, version, contact list, presence, conversations, transactions
 //! without an answer. It understands the shapes of MSNP2 to MSNP18, and of MSNP21 memberships and presence.
 //! [`StateExpression`] asks it a question.
 //!
@@ -12,18 +12,19 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-use jiff::Timestamp;
 use msnp::argument::Scope;
 use msnp::flow::{Facts, TELLING};
 use msnp::{Command, Direction, ServerKind, TransactionId, Version};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::event::{Event, Server};
+use crate::event::{Origin, Server};
+use feed::Held;
 use line::Line;
 
 mod contact;
 mod expression;
+mod feed;
 mod line;
 mod lists;
 mod members;
@@ -81,6 +82,8 @@ pub struct SessionState {
     pub errors: BTreeMap<String, u64>,
     /// How many contacts, groups, names and others were left out because there were too many.
     pub left_out: u64,
+    #[serde(skip)]
+    held: Held,
 }
 
 /// One connection.
@@ -98,7 +101,7 @@ pub struct OpenConnection {
     #[serde(with = "text::time")]
     #[schemars(with = "String")]
     pub opened: SystemTime,
-    /// The client's transactions that have had no answer yet, oldest first. Commands that are never answered when all
+    /// The transactions that have had no answer yet, oldest first. Commands that are never answered when all
     /// goes well, such as a `MSG` of type `U`, are not among them.
     pub in_flight: Vec<Transaction>,
     #[serde(skip)]
@@ -126,8 +129,15 @@ pub struct Seen<'a> {
     /// When.
     pub time: SystemTime,
     /// The transaction id by which it is paired with its answer, if that is not the one on its line: the id on the
-    /// server's side, where the two sides count differently.
+    /// server's side, where the two sides count differently. 0 answers nothing.
     pub id: Option<TransactionId>,
+}
+
+impl<'a> Seen<'a> {
+    /// Returns a command whose own id pairs it with its answer.
+    pub fn new(connection: u64, command: &'a Command, scope: Scope, time: SystemTime) -> Seen<'a> {
+        Seen { connection, command, scope, time, id: None }
+    }
 }
 
 impl SessionState {
@@ -151,11 +161,42 @@ impl SessionState {
 
     /// Is told of a command that left. One on a connection of which nothing was told opens that.
     pub fn command(&mut self, seen: &Seen<'_>) {
+        self.left(seen, Origin::Peer);
+    }
+
+    /// Is told of a command that no peer sent.
+    pub fn injected(&mut self, seen: &Seen<'_>) {
+        self.left(seen, Origin::Injected);
+    }
+
+    /// Is told that a transaction has its answer although none left towards the client.
+    pub fn answered(&mut self, connection: u64, id: TransactionId) {
+        if let Some(open) = self.connections.iter_mut().find(|open| open.number == connection) {
+            open.answer(id);
+        }
+    }
+
+    /// Is told that a connection has ended.
+    pub fn closed(&mut self, connection: u64) {
+        self.connections_closed += u64::from(self.remove(connection));
+    }
+
+    /// Returns how many transactions have had no answer yet.
+    pub fn in_flight(&self) -> usize {
+        self.connections.iter().map(|open| open.in_flight.len()).sum()
+    }
+
+    /// Returns the addresses of the contacts that are not offline.
+    pub fn online(&self) -> impl Iterator<Item = &str> {
+        self.contacts.iter().filter(|(_, contact)| contact.presence.is_online()).map(|(address, _)| address.as_str())
+    }
+
+    fn left(&mut self, seen: &Seen<'_>, origin: Origin) {
         self.count(seen.command);
         let Some(index) = self.place(seen.connection, seen.time) else { return };
         let (verb, direction) = (seen.command.verb(), seen.command.direction());
         let open = &mut self.connections[index];
-        if TELLING.contains(&(direction, verb)) && open.facts.learn(seen.command) {
+        if origin == Origin::Peer && TELLING.contains(&(direction, verb)) && open.facts.learn(seen.command) {
             self.account = open.facts.account.clone().map(text::shorten).or(self.account.take());
             if open.facts.server != Some(ServerKind::Switchboard) {
                 self.version = open.facts.version.or(self.version);
@@ -171,58 +212,13 @@ impl SessionState {
         match direction {
             Direction::ClientToServer => {
                 self.asked(&line);
-                self.begin(index, &line, id, seen.time);
+                self.begin(index, &line, id, (seen.time, origin));
             }
             Direction::ServerToClient => {
                 self.end(index, &line, id);
                 self.told(&line);
             }
         }
-    }
-
-    /// Is told that a transaction has its answer although none left towards the client.
-    pub fn answered(&mut self, connection: u64, id: TransactionId) {
-        if let Some(open) = self.connections.iter_mut().find(|open| open.number == connection) {
-            open.answer(id);
-        }
-    }
-
-    /// Is told that a connection has ended.
-    pub fn closed(&mut self, connection: u64) {
-        self.connections_closed += u64::from(self.remove(connection));
-    }
-
-    /// Is told of an event of a transcript.
-    pub fn learn(&mut self, event: &Event) {
-        let time = event.stem().time.parse::<Timestamp>().map_or(SystemTime::UNIX_EPOCH, SystemTime::from);
-        match event {
-            Event::ConnectionOpened(opened) => {
-                self.opened(opened.connection, opened.server.map(Into::into), &opened.upstream, time);
-                if let Some(open) = self.connections.iter_mut().find(|open| open.number == opened.connection) {
-                    open.facts.version = opened.version.as_deref().and_then(|version| version.parse().ok());
-                    self.version = self.version.or(open.facts.version);
-                }
-                self.account = self.account.take().or_else(|| opened.account.clone().map(text::shorten));
-            }
-            Event::Command(event) => {
-                let scope = Scope { server: event.server.map(Into::into), version: None };
-                for command in event.sent().unwrap_or_default() {
-                    self.command(&Seen { connection: event.connection, command: &command, scope, time, id: None });
-                }
-            }
-            Event::ConnectionClosed(closed) => self.closed(closed.connection),
-            _ => {}
-        }
-    }
-
-    /// Returns how many transactions have had no answer yet.
-    pub fn in_flight(&self) -> usize {
-        self.connections.iter().map(|open| open.in_flight.len()).sum()
-    }
-
-    /// Returns the addresses of the contacts that are not offline.
-    pub fn online(&self) -> impl Iterator<Item = &str> {
-        self.contacts.iter().filter(|(_, contact)| contact.presence.is_online()).map(|(address, _)| address.as_str())
     }
 
     /// A command of the client left towards the server.
@@ -291,6 +287,7 @@ impl SessionState {
         let before = self.connections.len();
         self.connections.retain(|open| open.number != connection);
         self.switchboards.retain(|board| board.connection != connection);
+        self.forget_held(connection);
         if self.notification == Some(connection) {
             self.log_out();
         }

@@ -43,7 +43,7 @@ fn play(name: &str, ids: &[&str], until: &str) -> SessionState {
                 let command = text::parse(&record).unwrap()[0].command(None, LengthPolicy::Keep).unwrap();
                 let (id, scope) = known[current];
                 if is_played(id) {
-                    state.command(&Seen { connection: current as u64, command: &command, scope, time, id: None });
+                    state.command(&Seen::new(current as u64, &command, scope, time));
                 }
             }
             _ => assert!(line.starts_with('#'), "{line}"),

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
@@ -9,6 +10,8 @@ use mitmsn_proxy::hook::Interest;
 use mitmsn_proxy::observer::{About, Changed, Event, Observer};
 use mitmsn_proxy::observers::convert::{self, Place};
 use msnp::argument::Scope;
+use msnp::codec::CommandSpan;
+use msnp::table::Slot;
 use msnp::{Command, Direction, ServerKind, Verb};
 use msnp_transcript::event::Stem;
 use msnp_transcript::id::Stamp;
@@ -48,7 +51,57 @@ struct Now {
     counts: [u32; 3],
     commands: [u64; 2],
     errors: u64,
+    /// What is known once `news` is added.
     state: SessionState,
+    news: News,
+}
+
+/// The latest presence of each contact, taken apart only when somebody asks: a later one replaces it.
+#[derive(Default)]
+struct News {
+    latest: HashMap<(u64, u64), Latest>,
+    counter: u64,
+}
+
+struct Latest {
+    number: u64,
+    time: SystemTime,
+    place: Place,
+    span: CommandSpan,
+    bytes: Vec<u8>,
+}
+
+impl News {
+    /// Keeps a command, in the memory of the one that it replaces. Whether there was room.
+    fn keep(&mut self, bytes: &[u8], span: CommandSpan, time: SystemTime, place: Place) -> bool {
+        if self.latest.len() >= MOST_NEWS {
+            return false;
+        }
+        self.counter += 1;
+        let number = self.counter;
+        let latest = self.latest.entry((place.connection, subject(bytes))).or_insert_with(|| Latest {
+            number,
+            time,
+            place,
+            span,
+            bytes: Vec::new(),
+        });
+        (latest.number, latest.time, latest.place, latest.span) = (number, time, place, span);
+        latest.bytes.clear();
+        latest.bytes.extend_from_slice(bytes);
+        true
+    }
+}
+
+/// Returns a number for what a command of presence is about: status or personal message, and whose.
+fn subject(bytes: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    let is_status = !bytes.starts_with(b"UBX");
+    let mut words = bytes.split(|byte| matches!(byte, b' ' | b'\r' | b'\n')).skip(1);
+    // a status comes before the address in NLN, and not at all in FLN
+    let skipped = usize::from(bytes.starts_with(b"NLN"));
+    (is_status, words.nth(skipped)).hash(&mut hasher);
+    hasher.finish()
 }
 
 struct Opened {
@@ -143,9 +196,16 @@ impl Observer for Live {
                 let mut now = lock(&tracked.now);
                 now.commands[run.direction.index()] += run.spans.len() as u64;
                 for (bytes, span) in run.iter() {
-                    if TELLING.holds(run.direction, span.slot) {
-                        now.forwarded(&Command::from_span(run.direction, bytes, span), about, place);
+                    // messages are counted on switchboards
+                    let is_board = place.scope.server == Some(ServerKind::Switchboard);
+                    if !TELLING.holds(run.direction, span.slot) && !is_board {
+                        continue;
                     }
+                    let is_news = run.direction == Direction::ServerToClient && PRESENCE.contains(&span.slot);
+                    if is_news && now.news.keep(bytes, span, about.time, place) {
+                        continue;
+                    }
+                    now.forwarded(&Command::from_span(run.direction, bytes, span), about, place);
                 }
                 drop(now);
                 self.ring.commands(source, run);
@@ -155,7 +215,10 @@ impl Observer for Live {
                 self.ring.add(source, What::Changed(Box::new(changed.clone())));
             }
             Event::Injected { command, by } => {
-                lock(&tracked.now).left(command, about, place, None);
+                let mut now = lock(&tracked.now);
+                now.catch_up();
+                now.state.injected(&Seen::new(place.connection, command, place.scope, about.time));
+                drop(now);
                 self.ring.add(source, What::Injected(Box::new(command.clone()), Arc::clone(by)));
             }
             other => {
@@ -174,7 +237,18 @@ impl Observer for Live {
 }
 
 impl Now {
+    /// Takes the news apart.
+    fn catch_up(&mut self) {
+        let mut news: Vec<Latest> = std::mem::take(&mut self.news.latest).into_values().collect();
+        news.sort_unstable_by_key(|latest| latest.number);
+        for Latest { time, place, span, bytes, .. } in news {
+            let command = Command::from_span(Direction::ServerToClient, &bytes, span);
+            self.state.command(&Seen::new(place.connection, &command, place.scope, time));
+        }
+    }
+
     fn learn(&mut self, event: &Event<'_>, about: &About<'_>) {
+        self.catch_up();
         match event {
             Event::Opened => {
                 let Some(connection) = about.connection else { return };
@@ -200,11 +274,7 @@ impl Now {
                 });
                 self.know(about);
             }
-            Event::Released { sent: Some(sent), .. } => {
-                for command in sent {
-                    self.left(command, about, Place::of(about), None);
-                }
-            }
+            Event::Released { number, sent, .. } => self.state.released(*number, sent.as_deref(), about.time),
             Event::Closed { .. } => {
                 let number = about.connection.map_or(0, |connection| connection.number);
                 self.state.closed(number);
@@ -219,40 +289,34 @@ impl Now {
     /// A command that was forwarded as it came.
     fn forwarded(&mut self, command: &Command, about: &About<'_>, place: Place) {
         self.errors += u64::from(command.verb().is_error());
-        self.left(command, about, place, None);
+        // the client's own status has nothing to do with that of others
+        if command.verb().as_bytes() != b"CHG" {
+            self.catch_up();
+        }
+        self.left(command, about, place);
     }
 
     fn changed(&mut self, changed: &Changed, about: &About<'_>, place: Place) {
         let received = &changed.received;
         self.commands[received.direction().index()] += 1;
         self.errors += u64::from(received.verb().is_error());
-        let id = match received.direction() {
-            // the server's number pairs a reply with its command
-            Direction::ServerToClient => received.transaction_id(),
-            Direction::ClientToServer => None,
-        };
-        match &changed.sent {
-            // what is held counts as said, so that what follows is understood
-            None => self.left(received, about, place, id),
-            Some(sent) => {
-                if let (Some(id), true) = (id, sent.is_empty()) {
-                    self.state.answered(place.connection, id);
-                }
-                for command in sent {
-                    let is_own = command.direction() == received.direction();
-                    self.left(command, about, place, id.filter(|_| is_own));
-                }
+        if TELLING.holds(received.direction(), received.slot()) {
+            self.catch_up();
+            let seen = Seen::new(place.connection, received, place.scope, about.time);
+            match changed.held {
+                Some(number) => self.state.held(number, &seen),
+                None => self.state.passed(&seen, changed.sent.as_deref()),
             }
+            self.know(about);
+            self.rename(place.connection, place.scope);
         }
     }
 
-    fn left(&mut self, command: &Command, about: &About<'_>, place: Place, id: Option<msnp::TransactionId>) {
-        if TELLING.holds(command.direction(), command.slot()) {
-            let Place { connection, scope } = place;
-            self.state.command(&Seen { connection, command, scope, time: about.time, id });
-            self.know(about);
-            self.rename(connection, scope);
-        }
+    /// A command left as it is.
+    fn left(&mut self, command: &Command, about: &About<'_>, place: Place) {
+        self.state.command(&Seen::new(place.connection, command, place.scope, about.time));
+        self.know(about);
+        self.rename(place.connection, place.scope);
     }
 
     fn know(&mut self, about: &About<'_>) {
@@ -267,6 +331,9 @@ impl Now {
         let Some(kind) = scope.server else { return };
         let Some(opened) = self.connections.iter_mut().find(|opened| opened.number == connection) else { return };
         if opened.kind != kind {
+            // the number of its former kind is free again, unless another came since
+            let former = &mut self.counts[opened.kind as usize];
+            *former -= u32::from(*former == opened.nth);
             self.counts[kind as usize] += 1;
             opened.nth = self.counts[kind as usize];
             opened.kind = kind;
@@ -277,7 +344,8 @@ impl Now {
 impl Tracked {
     /// Describes the session, with its state if that is asked for.
     pub(crate) fn describe(&self, transcript: Option<String>, with_state: bool) -> types::Session {
-        let now = lock(&self.now);
+        let mut now = lock(&self.now);
+        now.catch_up();
         types::Session {
             id: self.id.to_string(),
             started: Stamp::of(self.started).to_string(),
@@ -289,7 +357,12 @@ impl Tracked {
             server_commands: now.commands[Direction::ServerToClient.index()],
             errors: now.errors,
             transcript,
-            state: with_state.then(|| now.state.clone()),
+            state: with_state.then(|| {
+                let mut state = now.state.clone();
+                // not every command was taken apart
+                state.commands.clear();
+                state
+            }),
         }
     }
 
@@ -305,7 +378,9 @@ impl Tracked {
 
     /// Asks the state something.
     pub(crate) fn with_state<T>(&self, ask: impl FnOnce(&SessionState) -> T) -> T {
-        ask(&lock(&self.now).state)
+        let mut now = lock(&self.now);
+        now.catch_up();
+        ask(&now.state)
     }
 
     fn is_open(&self) -> bool {
@@ -386,6 +461,16 @@ const TELLING: Interest = {
     all
 };
 
+/// The presence of others.
+const PRESENCE: [Slot; 3] = {
+    const fn slot(verb: [u8; 3]) -> Slot {
+        Slot::of(Verb::new(verb).expect("three capitals"))
+    }
+    [slot(*b"NLN"), slot(*b"FLN"), slot(*b"UBX")]
+};
+
+/// Contacts whose latest presence is kept as it came.
+const MOST_NEWS: usize = 2000;
 /// Sessions that have ended and are still listed.
 const MOST_ENDED: usize = 100;
 /// Connections of one session that are listed; open ones always are.

@@ -41,7 +41,7 @@ pub(crate) fn resolve<'c>(target: &str, open: &'c [Candidate]) -> Result<&'c Can
 
 fn is_theirs(candidate: &Candidate, who: &str) -> bool {
     let local = candidate.account.split('@').next().unwrap_or_default();
-    candidate.account.eq_ignore_ascii_case(who)
+    (!who.is_empty() && candidate.account.eq_ignore_ascii_case(who))
         || (!local.is_empty() && local.eq_ignore_ascii_case(who))
         || (who.len() >= SHORTEST_ID && candidate.session.starts_with(who))
 }

@@ -124,16 +124,13 @@ pub struct Send {
     /// What to do with the lengths on the lines.
     #[serde(default)]
     pub length: Length,
-    /// How many seconds to wait for an answer; 0 does not wait.
-    #[serde(default = "five_seconds")]
-    pub wait: f64,
+    /// How many seconds to wait: for the server's answer (5 if it is missing), or for what the client says to it (0). 0 does
+    /// not wait.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait: Option<f64>,
     /// Who sends, for the transcript.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
-}
-
-fn five_seconds() -> f64 {
-    5.0
 }
 
 /// To whom a command goes.
@@ -166,7 +163,7 @@ pub struct Outcome {
     /// The command as it left; absent if it did not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sent: Option<Shown>,
-    /// What the server answered, in order.
+    /// What the server answered, or what the client said meanwhile, in order.
     pub replies: Vec<Reply>,
     /// Why no more is waited for: `complete`, `quiet`, `closed`, `busy`, `unframed`, or `waiting` if time was up.
     pub done: String,

@@ -29,6 +29,7 @@ impl Shared {
         self: &Arc<Self>,
         socket: TcpStream,
         client: SocketAddr,
+        listener: SocketAddr,
         follows: Option<Route>,
         permit: OwnedSemaphorePermit,
     ) {
@@ -40,7 +41,7 @@ impl Shared {
             }
         };
         let (client, reached) = (canonical(client), canonical(reached));
-        let connection = Connection::new(self.number(), client, reached);
+        let connection = Connection::by(listener, self.number(), client, reached);
         let entry = Entry { engine: Arc::clone(self), connection: Arc::clone(&connection) };
         self.registry().insert(connection.number, (Arc::clone(&connection), None));
         if self.stop.is_cancelled() {

@@ -27,6 +27,8 @@ pub struct Redirects {
 #[derive(Debug)]
 pub(crate) struct Door {
     pub(crate) listener: TcpListener,
+    /// The address of `listen` by which the client came that is redirected.
+    pub(crate) by: SocketAddr,
     pub(crate) route: Route,
 }
 
@@ -58,7 +60,7 @@ impl Redirects {
         let route = self.routes.add_login(from, versions, port.is_some());
         if let Some(listener) = listener {
             // the engine that would serve the door is gone only when this connection ends too
-            let _ = self.doors.send(Door { listener, route });
+            let _ = self.doors.send(Door { listener, by: context.connection.listener(), route });
         }
         port
     }

@@ -128,6 +128,13 @@ impl Relay {
         }
     }
 
+    /// Forgets what waits in a lane though its receiver is there.
+    pub(super) fn forget(&mut self, direction: Direction, why: Arc<str>) {
+        for waiting in self.lanes[direction.index()].forget() {
+            self.report_release(direction, &waiting, Some(Vec::new()), Arc::clone(&why));
+        }
+    }
+
     /// Gives the start of a command that is forwarded before it is whole the id that it has towards the server.
     pub(super) fn renumber_start(&mut self, direction: Direction, start: &[u8]) -> Option<Vec<u8>> {
         if direction == Direction::ServerToClient || !self.transactions.is_on() {

@@ -19,6 +19,7 @@ use tracing::warn;
 
 use super::orders::numbered;
 use super::{Relay, together};
+use crate::fault;
 use crate::hook::{Context, Interest, Outcome};
 use crate::injection::{Answer, Done, Injection};
 use crate::lane::{Lane, Waiting};
@@ -242,7 +243,10 @@ impl Relay {
                 }
                 Recipient::Injector(who) => {
                     let received = Command::from_span(direction, bytes, span);
-                    let who = who.unwrap_or_else(|| TRANSLATED.into());
+                    let who = match who {
+                        Some(who) => format!("answer to {who}").into(),
+                        None => Arc::from(TRANSLATED),
+                    };
                     return Decision::Swallowed(is_observed.then(|| Box::new(Changed::new(received, Vec::new(), who))));
                 }
             }
@@ -377,6 +381,7 @@ impl Relay {
         for injection in std::mem::take(&mut outcome.before) {
             self.inject_beside(injection, &name, is_held, &mut sent, work);
         }
+        let delay = fault::delay(outcome.delay, &mut outcome.faults);
         let number = id.and_then(|id| Some((id.0, self.transactions.outgoing(id, outcome.verb?)?)));
         if outcome.is_dropped_ping() {
             self.transactions.note_pong();
@@ -388,9 +393,10 @@ impl Relay {
                 let waiting = Waiting {
                     number: 0,
                     since,
-                    delay: outcome.delay,
+                    delay,
                     ids: number,
                     answers_challenges: hold.answer_challenges,
+                    faults: outcome.faults,
                 };
                 held = Some(self.hold(direction, outcome.forward, hold, waiting, by.clone()));
             }
@@ -401,9 +407,12 @@ impl Relay {
                 }
                 let lane = &mut self.lanes[direction.index()];
                 for command in &forward {
-                    match outcome.delay {
-                        Some(delay) => lane.delay(command.as_bytes(), Instant::now() + delay),
-                        None => lane.collect(command.as_bytes(), 1),
+                    match delay {
+                        None if outcome.faults.is_empty() => lane.collect(command.as_bytes(), 1),
+                        delay => {
+                            let due = fault::later(Instant::now(), delay.unwrap_or_default());
+                            lane.delay(command.as_bytes(), due, outcome.faults.clone());
+                        }
                     }
                 }
                 sent.extend(forward);
@@ -424,7 +433,7 @@ impl Relay {
         if let Some(received) = received {
             let is_same = sent.len() == 1 && sent[0] == received;
             let sent = (!is_same && held.is_none()).then_some(sent);
-            work.items.push(Item::Changed(Box::new(Changed { received, sent, by, delay: outcome.delay, held, tags })));
+            work.items.push(Item::Changed(Box::new(Changed { received, sent, by, delay, held, tags })));
         }
         for injection in behind {
             self.inject_beside(injection, &name, true, &mut Vec::new(), work);

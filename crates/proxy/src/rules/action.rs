@@ -13,6 +13,7 @@ use regex::bytes::Regex;
 
 use super::rule::Effect;
 use super::template::Template;
+use crate::fault::Fault;
 use crate::hook::{Context, Hold};
 use crate::injection::Injection;
 
@@ -37,6 +38,8 @@ pub(super) enum Action {
     Delay(Duration),
     /// `hold = true`
     Hold(Hold),
+    /// `fault = { type = "slicer", average_size = 10 }`
+    Fault { fault: Fault, toxicity: f64 },
     /// `close = true`
     Close,
 }
@@ -111,6 +114,13 @@ impl Action {
             Action::Drop => effect.is_dropped = true,
             Action::Delay(delay) => effect.delay += *delay,
             Action::Hold(hold) => effect.hold = Some(*hold),
+            Action::Fault { fault, toxicity } => {
+                let mut chances = context.connection.chances(fault.seed, command.direction());
+                if chances.f64() >= *toxicity || !fault.kind.concerns(command.as_bytes().len()) {
+                    return Ok(false);
+                }
+                effect.faults.push(fault.clone().seeded(chances.u64(..)));
+            }
             Action::Close => effect.is_closed = true,
         }
         Ok(true)

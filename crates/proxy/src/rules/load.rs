@@ -16,6 +16,7 @@ use super::problem::Problem;
 use super::rule::Rule;
 use super::table::{Reader, Value, did_you_mean};
 use super::template::Template;
+use crate::fault::{self, Fault};
 use crate::hook::Hold;
 use crate::settings::parse_duration;
 
@@ -59,6 +60,7 @@ const KEYS: &[&str] = &[
     "probability",
     "first",
     "every",
+    "seed",
     "length",
     "set",
     "replace",
@@ -69,9 +71,10 @@ const KEYS: &[&str] = &[
     "drop",
     "delay",
     "hold",
+    "fault",
     "close",
 ];
-const ACTIONS: &str = "set, replace, tag, inject, reply, duplicate, drop, delay, hold, close";
+const ACTIONS: &str = "set, replace, tag, inject, reply, duplicate, drop, delay, hold, fault, close";
 /// A pattern may not compile to more than this many bytes.
 const LARGEST_REGEX: usize = 1 << 20;
 /// Most copies of one command.
@@ -83,21 +86,23 @@ impl Reader<'_> {
         let before = self.problems.len();
         self.check_keys(table, "a rule", KEYS);
         let name = table.get("name").and_then(|value| self.string(value, "`name`"));
-        let name = name.map_or_else(|| format!("rule {}", index + 1), str::to_owned);
+        let name: Arc<str> = name.map_or_else(|| format!("rule {}", index + 1), str::to_owned).into();
+        let seed = table.get("seed").and_then(|value| self.count(value, "`seed`", 0));
         let enabled = table.get("enabled").and_then(|value| self.bool(value, "`enabled`")).unwrap_or(true);
         let direction = table.get("from").and_then(|value| self.direction(value));
         let verbs = table.get("verbs").map(|value| self.verbs(value)).unwrap_or_default();
         let servers = table.get("server").map(|value| self.servers(value)).unwrap_or_default();
         let when = table.get("when").and_then(|value| self.expression(value));
         let rule = Rule {
-            name: Arc::from(name),
             direction,
             when,
             probability: table.get("probability").and_then(|value| self.probability(value, "`probability`")),
             first: table.get("first").and_then(|value| self.count(value, "`first`", 1)),
             every: table.get("every").and_then(|value| self.count(value, "`every`", 1)),
+            seed,
             length: table.get("length").map(|value| self.length(value)).unwrap_or_default(),
-            actions: self.actions(table, direction, &verbs),
+            actions: self.actions(table, direction, &verbs, (&name, seed)),
+            name,
             verbs,
             servers,
             matches: AtomicU64::new(0),
@@ -176,7 +181,13 @@ impl Reader<'_> {
     }
 
     /// Reads the actions, in the order in which they are done.
-    fn actions(&mut self, table: &DeTable<'_>, direction: Option<Direction>, verbs: &[Verb]) -> Vec<Action> {
+    fn actions(
+        &mut self,
+        table: &DeTable<'_>,
+        direction: Option<Direction>,
+        verbs: &[Verb],
+        (rule, seed): (&Arc<str>, Option<u64>),
+    ) -> Vec<Action> {
         let mut actions = Vec::new();
         if let Some(set) = table.get("set").and_then(|value| self.table(value, "`set`")) {
             for (key, value) in set.iter() {
@@ -228,6 +239,12 @@ impl Reader<'_> {
         }
         if let Some(value) = table.get("hold") {
             actions.extend(self.hold(value).map(Action::Hold));
+        }
+        for value in table.get("fault").map(many).unwrap_or_default() {
+            actions.extend(fault::read(self, value, fault::OF_RULE).map(|read| {
+                let fault = Fault { name: Arc::clone(rule), kind: read.kind, seed };
+                Action::Fault { fault, toxicity: read.toxicity }
+            }));
         }
         if table.get("close").and_then(|value| self.bool(value, "`close`")) == Some(true) {
             actions.push(Action::Close);

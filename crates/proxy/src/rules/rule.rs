@@ -11,6 +11,7 @@ use msnp_transcript::expression::Subject;
 use tracing::warn;
 
 use super::action::Action;
+use crate::fault::Fault;
 use crate::hook::{Context, Hold, Interest, Verdict};
 use crate::injection::Injection;
 
@@ -27,6 +28,7 @@ pub struct Rule {
     pub(super) probability: Option<f64>,
     pub(super) first: Option<u64>,
     pub(super) every: Option<u64>,
+    pub(super) seed: Option<u64>,
     pub(super) length: LengthPolicy,
     pub(super) actions: Vec<Action>,
     pub(super) matches: AtomicU64,
@@ -44,6 +46,7 @@ pub(super) struct Effect {
     pub(super) hold: Option<Hold>,
     pub(super) copies: u64,
     pub(super) delay: Duration,
+    pub(super) faults: Vec<Fault>,
     pub(super) is_dropped: bool,
     pub(super) is_closed: bool,
 }
@@ -57,6 +60,7 @@ impl Default for Effect {
             copies: 1,
             hold: None,
             delay: Duration::ZERO,
+            faults: Vec::new(),
             is_dropped: false,
             is_closed: false,
         }
@@ -98,7 +102,7 @@ impl Rule {
 
     /// Does what the rule says, if it holds for the command.
     pub(super) fn apply(&self, command: &mut Command, context: &mut Context<'_>, effect: &mut Effect) {
-        if !self.holds(command, context) || !self.is_its_turn() {
+        if !self.holds(command, context) || !self.is_its_turn(command, context) {
             return;
         }
         let mut has_effect = false;
@@ -137,14 +141,16 @@ impl Rule {
     }
 
     /// Counts a match, and tells whether it is one of those that the rule is for.
-    fn is_its_turn(&self) -> bool {
+    fn is_its_turn(&self, command: &Command, context: &Context<'_>) -> bool {
         if self.first.is_none() && self.every.is_none() && self.probability.is_none() {
             return true;
         }
         let number = self.matches.fetch_add(1, Ordering::Relaxed) + 1;
         self.first.is_none_or(|first| number <= first)
             && self.every.is_none_or(|every| number.is_multiple_of(every))
-            && self.probability.is_none_or(|probability| fastrand::f64() < probability)
+            && self.probability.is_none_or(|probability| {
+                context.connection.chances(self.seed, command.direction()).f64() < probability
+            })
     }
 }
 
@@ -160,6 +166,7 @@ impl Effect {
         verdict.replies = self.replies;
         verdict.delay = (!self.delay.is_zero()).then_some(self.delay);
         verdict.hold = self.hold;
+        verdict.faults = self.faults;
         verdict.close = self.is_closed;
         verdict
     }

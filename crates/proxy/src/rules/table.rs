@@ -10,23 +10,23 @@ use toml::de::{DeTable, DeValue};
 use super::problem::Problem;
 
 /// Reads tables of one file and collects what is wrong with them.
-pub(super) struct Reader<'a> {
-    pub(super) file: &'a Path,
-    pub(super) source: &'a str,
-    pub(super) problems: Vec<Problem>,
+pub(crate) struct Reader<'a> {
+    pub(crate) file: &'a Path,
+    pub(crate) source: &'a str,
+    pub(crate) problems: Vec<Problem>,
 }
 
 /// A value and its place.
-pub(super) type Value<'i> = Spanned<DeValue<'i>>;
+pub(crate) type Value<'i> = Spanned<DeValue<'i>>;
 
 impl Reader<'_> {
     /// Notes a problem.
-    pub(super) fn problem(&mut self, place: Range<usize>, message: impl Into<String>, help: Option<String>) {
+    pub(crate) fn problem(&mut self, place: Range<usize>, message: impl Into<String>, help: Option<String>) {
         self.problems.push(Problem::at(self.file, self.source, place, message).help(help));
     }
 
     /// Notes every key of `table` that is none of `allowed`.
-    pub(super) fn check_keys(&mut self, table: &DeTable<'_>, what: &str, allowed: &[&str]) {
+    pub(crate) fn check_keys(&mut self, table: &DeTable<'_>, what: &str, allowed: &[&str]) {
         for key in table.keys() {
             let name = key.get_ref().as_ref();
             if !allowed.contains(&name) {
@@ -37,7 +37,7 @@ impl Reader<'_> {
         }
     }
 
-    pub(super) fn string<'v>(&mut self, value: &'v Value<'_>, what: &str) -> Option<&'v str> {
+    pub(crate) fn string<'v>(&mut self, value: &'v Value<'_>, what: &str) -> Option<&'v str> {
         let text = value.get_ref().as_str();
         if text.is_none() {
             self.wrong_type(value, what, "a string");
@@ -45,7 +45,7 @@ impl Reader<'_> {
         text
     }
 
-    pub(super) fn bool(&mut self, value: &Value<'_>, what: &str) -> Option<bool> {
+    pub(crate) fn bool(&mut self, value: &Value<'_>, what: &str) -> Option<bool> {
         let flag = value.get_ref().as_bool();
         if flag.is_none() {
             self.wrong_type(value, what, "true or false");
@@ -53,7 +53,7 @@ impl Reader<'_> {
         flag
     }
 
-    pub(super) fn table<'v, 'i>(&mut self, value: &'v Value<'i>, what: &str) -> Option<&'v DeTable<'i>> {
+    pub(crate) fn table<'v, 'i>(&mut self, value: &'v Value<'i>, what: &str) -> Option<&'v DeTable<'i>> {
         let table = value.get_ref().as_table();
         if table.is_none() {
             self.wrong_type(value, what, "a table");
@@ -62,7 +62,7 @@ impl Reader<'_> {
     }
 
     /// Reads a whole number from `least` on.
-    pub(super) fn count(&mut self, value: &Value<'_>, what: &str, least: u64) -> Option<u64> {
+    pub(crate) fn count(&mut self, value: &Value<'_>, what: &str, least: u64) -> Option<u64> {
         let number = value
             .get_ref()
             .as_integer()
@@ -75,7 +75,7 @@ impl Reader<'_> {
     }
 
     /// Reads a number from 0 to 1.
-    pub(super) fn probability(&mut self, value: &Value<'_>, what: &str) -> Option<f64> {
+    pub(crate) fn probability(&mut self, value: &Value<'_>, what: &str) -> Option<f64> {
         let text = match value.get_ref() {
             DeValue::Float(number) => number.as_str(),
             DeValue::Integer(number) => number.as_str(),
@@ -89,7 +89,7 @@ impl Reader<'_> {
     }
 
     /// Reads a string or a list of strings, and returns each with its place.
-    pub(super) fn strings<'v>(&mut self, value: &'v Value<'_>, what: &str) -> Vec<(&'v str, Range<usize>)> {
+    pub(crate) fn strings<'v>(&mut self, value: &'v Value<'_>, what: &str) -> Vec<(&'v str, Range<usize>)> {
         let values = match value.get_ref() {
             DeValue::Array(list) => list.iter().collect(),
             _ => vec![value],
@@ -97,13 +97,13 @@ impl Reader<'_> {
         values.into_iter().filter_map(|value| Some((self.string(value, what)?, value.span()))).collect()
     }
 
-    pub(super) fn wrong_type(&mut self, value: &Value<'_>, what: &str, expected: &str) {
+    pub(crate) fn wrong_type(&mut self, value: &Value<'_>, what: &str, expected: &str) {
         let found = value.get_ref().type_str();
         self.problem(value.span(), format!("{what} must be {expected}, found {found}"), None);
     }
 
     /// Returns the place of a part of a string value, given as a range of its text: exact if the string has no escapes.
-    pub(super) fn inside(&self, value: &Value<'_>, part: &Range<usize>) -> Range<usize> {
+    pub(crate) fn inside(&self, value: &Value<'_>, part: &Range<usize>) -> Range<usize> {
         let span = value.span();
         let (Some(raw), Some(text)) = (self.source.get(span.clone()), value.get_ref().as_str()) else { return span };
         match raw.find(text) {
@@ -114,6 +114,6 @@ impl Reader<'_> {
 }
 
 /// Returns a hint if one of the candidates is near.
-pub(super) fn did_you_mean<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<String> {
+pub(crate) fn did_you_mean<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<String> {
     closest(word, candidates).map(|near| format!("did you mean `{near}`?"))
 }

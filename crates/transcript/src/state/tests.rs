@@ -17,7 +17,7 @@ fn tell(state: &mut SessionState, connection: u64, version: u8, commands: &str) 
     for draft in text_form::parse(commands).unwrap() {
         let command = draft.command(None, LengthPolicy::Repair).unwrap();
         let scope = Scope { server: None, version: Some(Version(version)) };
-        state.command(&Seen { connection, command: &command, scope, time: NOW, id: None });
+        state.command(&Seen::new(connection, &command, scope, NOW));
     }
 }
 
@@ -199,22 +199,72 @@ fn a_participant_leaves_with_the_last_endpoint_or_as_a_whole() {
     assert!(state.switchboards[0].participants.is_empty());
 }
 
+/// Returns the commands of a text.
+fn commands(text: &str) -> Vec<Command> {
+    let drafts = text_form::parse(text).unwrap();
+    drafts.iter().map(|draft| draft.command(None, LengthPolicy::Keep).unwrap()).collect()
+}
+
+/// Tells a state what arrived on connection 1 and, after `=>`, what left.
+fn pass(state: &mut SessionState, text: &str) {
+    let (arrived, left) = text.split_once(" =>").unwrap();
+    let (arrived, left) = (commands(arrived).remove(0), commands(left));
+    state.passed(&Seen::new(1, &arrived, Scope::default(), NOW), Some(&left));
+}
+
 #[test]
-fn ids_of_the_servers_side_pair_what_was_numbered_anew() {
+fn what_is_numbered_anew_is_paired_by_the_servers_ids() {
     let mut state = SessionState::new();
-    let mut seen = |text: &str, id| {
-        let command = text_form::parse(text).unwrap()[0].command(None, LengthPolicy::Keep).unwrap();
-        let scope = Scope::default();
-        state.command(&Seen { connection: 1, command: &command, scope, time: NOW, id: Some(TransactionId(id)) });
+    let injected = commands(">>> CHG 7 BSY").remove(0);
+    state.injected(&Seen::new(1, &injected, Scope::default(), NOW));
+    pass(&mut state, ">>> CHG 7 NLN =>\n>>> CHG 8 NLN");
+    let in_flight = |state: &SessionState| {
+        let transactions = state.connections[0].in_flight.iter();
+        transactions.map(|transaction| (transaction.id, transaction.is_injected)).collect::<Vec<_>>()
     };
-    // an injected command took 7, so the client's 7 is the server's 8
-    seen(">>> CHG 7 BSY", 7);
-    seen(">>> CHG 8 NLN", 8);
-    seen("<<< CHG 7 NLN", 8);
-    assert_eq!((state.in_flight(), state.connections[0].in_flight[0].id), (1, 7));
-    state.answered(1, TransactionId(7));
-    state.answered(9, TransactionId(7));
-    assert_eq!((state.in_flight(), state.presence.status.as_deref()), (0, Some("NLN")));
+    assert_eq!(in_flight(&state), [(7, true), (8, false)]);
+    pass(&mut state, "<<< CHG 8 NLN =>\n<<< CHG 7 NLN");
+    assert_eq!((in_flight(&state), state.presence.status.as_deref()), (vec![(7, true)], Some("NLN")));
+    pass(&mut state, "<<< CHG 7 BSY =>");
+    assert_eq!((in_flight(&state), state.presence.status.as_deref()), (vec![], Some("NLN")));
+}
+
+#[test]
+fn a_client_whose_answer_was_dropped_still_waits() {
+    let mut state = told(8, ">>> CHG 9 NLN");
+    pass(&mut state, "<<< CHG 9 NLN =>");
+    assert_eq!((state.in_flight(), state.presence.status.as_deref()), (1, None));
+    state.answered(1, TransactionId(9));
+    state.answered(7, TransactionId(9));
+    assert_eq!(state.in_flight(), 0);
+    let mut state = told(8, ">>> CHG 9 NLN");
+    pass(&mut state, "<<< CHG 9 NLN =>\n<<< 201 9");
+    assert_eq!((state.in_flight(), state.errors["201"], state.presence.status.as_deref()), (0, 1, None));
+}
+
+#[test]
+fn an_answer_that_a_rule_makes_up_answers_nothing_of_the_servers() {
+    let mut state = told(8, ">>> CHG 9 NLN");
+    pass(&mut state, ">>> CHG 9 AWY =>\n<<< CHG 9 AWY");
+    assert_eq!((state.in_flight(), state.presence.status.as_deref()), (1, Some("AWY")));
+    pass(&mut state, "<<< QNG 50 =>\n<<< QNG 50\n>>> URL 10 INBOX");
+    assert!(state.connections[0].in_flight[1].is_injected);
+}
+
+#[test]
+fn a_held_command_is_told_when_it_is_released() {
+    let mut state = SessionState::new();
+    let [bob, carol] =
+        ["bob", "carol"].map(|who| commands(&format!("<<< NLN BSY {who}@example.com {who} 0")).remove(0));
+    state.held(4, &Seen::new(1, &bob, Scope::default(), NOW));
+    state.held(5, &Seen::new(1, &carol, Scope::default(), NOW));
+    state.held(6, &Seen::new(1, &carol, Scope::default(), NOW));
+    assert_eq!(state.online().count(), 0);
+    state.released(4, None, NOW);
+    state.released(5, Some(&commands("<<< NLN AWY carol@example.com C 0")), NOW);
+    state.released(6, Some(&[]), NOW);
+    state.released(7, None, NOW);
+    assert_eq!(contacts(&state), ["bob@example.com  [] BSY", "carol@example.com  [] AWY"]);
 }
 
 #[test]
@@ -224,15 +274,20 @@ fn a_transcript_tells_what_left_and_not_what_arrived() {
         r#"{"type":"command","seq":2,"time":"2026-11-22T12:00:02.000000Z","session":"01jd","connection":2,"server":"ns","direction":"s2c","verb":"USR","trid":4,"args":["4","OK","alice@example.com","Alice","1","0"],"origin":"peer"}"#,
         r#"{"type":"command","seq":3,"time":"2026-11-22T12:00:03.000000Z","session":"01jd","connection":2,"server":"ns","direction":"s2c","verb":"NLN","args":["NLN","bob@example.com","Bob","0"],"origin":"peer","sent":[{"direction":"s2c","verb":"NLN","args":["BSY","bob@example.com","Bob","0"]}],"by":["busy"]}"#,
         r#"{"type":"command","seq":4,"time":"2026-11-22T12:00:04.000000Z","session":"01jd","connection":2,"server":"ns","direction":"c2s","verb":"CHG","trid":9,"args":["9","NLN","0"],"origin":"peer","sent":[],"by":["drop"]}"#,
+        r#"{"type":"command","seq":5,"time":"2026-11-22T12:00:05.000000Z","session":"01jd","connection":2,"server":"ns","direction":"s2c","verb":"FLN","args":["bob@example.com"],"origin":"peer","by":["stop"],"held":4}"#,
+        r#"{"type":"command","seq":6,"time":"2026-11-22T12:00:06.000000Z","session":"01jd","connection":2,"server":"ns","direction":"c2s","verb":"URL","trid":10,"args":["10","INBOX"],"origin":"injected","by":["me"]}"#,
     ];
     let mut state = SessionState::new();
     for event in events {
         state.learn(&serde_json::from_str(event).unwrap());
     }
-    assert_eq!((state.logged_in, state.version, state.in_flight()), (true, Some(Version(8)), 0));
+    assert_eq!((state.logged_in, state.version, state.in_flight()), (true, Some(Version(8)), 1));
     assert_eq!(contacts(&state), ["bob@example.com  [] BSY"]);
+    let released = r#"{"type":"released","seq":7,"time":"2026-11-22T12:00:07.000000Z","session":"01jd","connection":2,"held":4,"direction":"s2c","by":"me","after":2.0}"#;
+    state.learn(&serde_json::from_str(released).unwrap());
+    assert_eq!(contacts(&state), ["bob@example.com  [] FLN"]);
     let json = serde_json::to_value(&state.connections[0]).unwrap();
-    let expected = r#"{"number":2,"server":"ns","upstream":"ns.example:1863","opened":"2026-11-22T12:00:01.000000Z","in_flight":[]}"#;
+    let expected = r#"{"number":2,"server":"ns","upstream":"ns.example:1863","opened":"2026-11-22T12:00:01.000000Z","in_flight":[{"id":10,"verb":"URL","since":"2026-11-22T12:00:06.000000Z","injected":true}]}"#;
     assert_eq!(json.to_string(), expected);
     let closed = r#"{"type":"connection-closed","seq":5,"time":"2026-11-22T12:00:05.000000Z","session":"01jd","connection":2,"by":"client","client_bytes":1,"server_bytes":1}"#;
     state.learn(&serde_json::from_str(closed).unwrap());
@@ -346,7 +401,7 @@ proptest! {
             let command = text_form::parse(command).unwrap()[0].command(None, LengthPolicy::Keep).unwrap();
             let scope = Scope { server: None, version: (*version > 0).then_some(Version(*version)) };
             let time = NOW + Duration::from_secs(n as u64);
-            state.command(&Seen { connection: *connection, command: &command, scope, time, id: None });
+            state.command(&Seen::new(*connection, &command, scope, time));
             prop_assert_eq!(state.logged_in, state.notification.is_some());
             prop_assert!(state.switchboards.len() <= state.connections.len() && state.connections.len() <= 4);
             prop_assert!(state.online().count() <= state.contacts.len() && state.contacts.len() <= 4);

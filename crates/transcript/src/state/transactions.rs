@@ -13,8 +13,9 @@ use super::line::{Line, is_address};
 use super::members::MOST_CONTACTS;
 use super::presence::{self, Told};
 use super::{OpenConnection, SessionState, text};
+use crate::event::Origin;
 
-/// A command of the client that has had no answer yet.
+/// A command towards the server that has had no answer yet.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Transaction {
@@ -26,6 +27,9 @@ pub struct Transaction {
     #[serde(with = "text::time")]
     #[schemars(with = "String")]
     pub since: SystemTime,
+    /// Whether the client knows nothing of it.
+    #[serde(default, rename = "injected", skip_serializing_if = "std::ops::Not::not")]
+    pub is_injected: bool,
     /// What it changes if the server agrees.
     #[serde(skip)]
     effect: Effect,
@@ -44,7 +48,13 @@ enum Effect {
 
 impl SessionState {
     /// Begins the transaction of a command of the client.
-    pub(super) fn begin(&mut self, index: usize, line: &Line<'_>, id: Option<TransactionId>, since: SystemTime) {
+    pub(super) fn begin(
+        &mut self,
+        index: usize,
+        line: &Line<'_>,
+        id: Option<TransactionId>,
+        (since, origin): (SystemTime, Origin),
+    ) {
         let Some(id) = id.filter(|_| is_answered(line)) else { return };
         let mut effect = Effect::of(line);
         let open = &mut self.connections[index];
@@ -57,11 +67,18 @@ impl SessionState {
             open.in_flight.remove(0);
             self.left_out += 1;
         }
-        open.in_flight.push(Transaction { id: id.0, verb: line.command.verb().to_string(), since, effect });
+        open.in_flight.push(Transaction {
+            id: id.0,
+            verb: line.command.verb().to_string(),
+            since,
+            is_injected: origin == Origin::Injected,
+            effect,
+        });
     }
 
     /// Ends the transaction that a command of the server answers.
     pub(super) fn end(&mut self, index: usize, line: &Line<'_>, id: Option<TransactionId>) {
+        let id = id.filter(|id| id.0 != 0);
         let Some(transaction) = id.and_then(|id| self.connections[index].answer(id)) else { return };
         if transaction.verb != line.command.verb().as_str() {
             return;

@@ -8,7 +8,7 @@ use axum::extract::State;
 use mitmsn_proxy::injection::{Answer as Back, Done, Injection};
 use msnp::text::{self, Draft};
 use msnp::{Command, Direction, LengthPolicy};
-use msnp_transcript::event::Sent;
+use msnp_transcript::event::{Event, Origin, Sent};
 use tokio::sync::mpsc;
 
 use super::{Body, Shared};
@@ -19,7 +19,11 @@ use crate::types::{Length, Outcome, Receiver, Reply, Send, Shown};
 
 /// Sends every command of the text, one after the other, each when the one before has its answer.
 pub(super) async fn send(State(control): Shared, Body(send): Body<Send>) -> Answer<Vec<Outcome>> {
-    let wait = seconds(send.wait, "wait")?;
+    let wait = match (send.wait, send.to) {
+        (Some(wait), _) => seconds(wait, "wait")?,
+        (None, Receiver::Server) => USUAL_WAIT,
+        (None, Receiver::Client) => Duration::ZERO,
+    };
     let (candidate, connection) = control.find(&send.target)?;
     let direction = match send.to {
         Receiver::Server => Direction::ClientToServer,
@@ -38,8 +42,12 @@ pub(super) async fn send(State(control): Shared, Body(send): Body<Send>) -> Answ
         let (to, back) = mpsc::channel(MOST_REPLIES);
         let injection = Injection::new(command).by(Arc::clone(&by)).answers(to).patience(wait.max(SHORTEST_WAIT));
         let injection = if is_numbered { injection.numbered() } else { injection };
+        let next = control.live.ring.next();
         connection.inject(injection);
-        let outcome = collect(candidate.number, back, wait).await;
+        let mut outcome = collect(candidate.number, back, wait).await;
+        if send.to == Receiver::Client && outcome.sent.is_some() && !wait.is_zero() {
+            listen(&control, &mut outcome, next, wait).await;
+        }
         let is_over = outcome.disconnected || outcome.sent.is_none();
         outcomes.push(outcome);
         if is_over {
@@ -125,6 +133,43 @@ async fn collect(connection: u64, mut back: mpsc::Receiver<Back>, wait: Duration
     outcome
 }
 
+/// Collects what the client says on its connection, until time is up or the connection ends.
+async fn listen(control: &Control, outcome: &mut Outcome, mut next: u64, wait: Duration) {
+    let start = Instant::now();
+    let deadline = tokio::time::Instant::now() + wait;
+    let ring = &control.live.ring;
+    loop {
+        let read = ring.read(next, MOST_REPLIES, true);
+        next = read.next;
+        for item in read.items {
+            let is_closed = match &item.event {
+                Event::ConnectionClosed(closed) => closed.connection == outcome.connection,
+                _ => false,
+            };
+            let said = item.command.filter(|(command, place)| {
+                let is_own = matches!(&item.event, Event::Command(event) if event.origin == Origin::Peer);
+                is_own && place.connection == outcome.connection && command.direction() == Direction::ClientToServer
+            });
+            if let Some((command, _)) = said
+                && outcome.replies.len() < MOST_REPLIES
+            {
+                outcome.replies.push(Reply { after: start.elapsed().as_secs_f64(), shown: shown(&command) });
+            }
+            if is_closed {
+                outcome.disconnected = true;
+                outcome.done = Done::Closed.as_str().to_owned();
+                outcome.after = start.elapsed().as_secs_f64();
+                return;
+            }
+        }
+        if tokio::time::timeout_at(deadline, ring.wait_for(next)).await.is_err() {
+            outcome.done = Done::Quiet.as_str().to_owned();
+            outcome.after = start.elapsed().as_secs_f64();
+            return;
+        }
+    }
+}
+
 pub(super) fn shown(command: &Command) -> Shown {
     Shown { text: text::write(command), command: Sent::of(command) }
 }
@@ -152,5 +197,7 @@ fn encoded(name: &str) -> String {
 const MOST_REPLIES: usize = 4096;
 /// How long a command may take to leave, though nobody waits for its answer.
 const SHORTEST_WAIT: Duration = Duration::from_secs(1);
+/// How long an answer of the server is waited for if nobody says.
+const USUAL_WAIT: Duration = Duration::from_secs(5);
 /// Longest time that can be asked for.
 const LONGEST: Duration = Duration::from_secs(86_400);

@@ -1,6 +1,6 @@
 //! Sessions, their connections, their state, their events.
 
-use std::path::PathBuf;
+use std::path::Path as FilePath;
 use std::sync::Arc;
 
 use axum::Json;
@@ -64,7 +64,7 @@ pub(super) fn passes(filter: Option<&Expression>, event: &Event, account: &str, 
 }
 
 fn from_transcript(
-    path: &PathBuf,
+    path: &FilePath,
     from: u64,
     limit: usize,
     filter: Option<&Expression>,
