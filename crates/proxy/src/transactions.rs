@@ -199,11 +199,8 @@ impl Transactions {
         }
         match self.id_of_reply(command, scope) {
             Some(id) if id != 0 => {
-                let owner = self.owner(id);
-                if owner.is_some() {
-                    self.end_of_lists(command);
-                }
-                match owner {
+                self.end_of_lists(command);
+                match self.owner(id) {
                     Some(Owner::Client(own)) if own == id => Recipient::Client,
                     Some(Owner::Client(own)) => Recipient::ClientAs(own),
                     Some(Owner::Injection(ticket)) => match self.pending.iter().position(|one| one.ticket == ticket) {

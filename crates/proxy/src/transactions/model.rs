@@ -161,7 +161,8 @@ impl Model {
             check(&line, &who, number, &recipient);
         }
         if verb == "SYN" && !is_error {
-            self.lists = Some((who.clone(), how >> 4));
+            // lists that come when nobody waits for them any more are the client's: nothing on them says otherwise
+            self.lists = (who != Who::Gone).then(|| (who.clone(), how >> 4));
         }
         match has_more {
             true => {
