@@ -93,7 +93,7 @@ pub(crate) struct Sources {
     #[arg(short, long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 
-    /// Set any key of the configuration file, e.g. limits.idle_timeout=10m; may be repeated
+    /// Set any key of the configuration file, e.g. limits.idle_timeout=10m, or an option of a script; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
 }
@@ -130,6 +130,14 @@ pub(crate) struct Proxy {
     /// Rule file; may be repeated; reloaded when it changes, and on SIGHUP
     #[arg(short, long, value_name = "FILE")]
     pub(crate) rules: Vec<PathBuf>,
+
+    /// Script in Luau that sees and changes commands; may be repeated; reloaded when it changes, and on SIGHUP
+    ///
+    /// Scripts are asked before rules, in the order given. Their options are set with --set NAME=VALUE; their commands are
+    /// called with `mitmsn call`. docs/scripts.md tells how to write one, config/scripts has examples.
+    #[cfg(feature = "lua")]
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) script: Vec<PathBuf>,
 
     /// Folder for transcripts [default: $XDG_STATE_HOME/mitmsn/sessions]
     #[arg(short = 'w', long, value_name = "DIR")]
@@ -212,6 +220,11 @@ pub(crate) struct Check {
     /// Rule file; may be repeated [default: those of the configuration]
     #[arg(short, long, value_name = "FILE")]
     pub(crate) rules: Vec<PathBuf>,
+
+    /// Script; may be repeated [default: those of the configuration]
+    #[cfg(feature = "lua")]
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) script: Vec<PathBuf>,
 
     /// Try the rules on this transcript; may be repeated
     #[arg(long, value_name = "TRANSCRIPT")]

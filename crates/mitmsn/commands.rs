@@ -25,6 +25,8 @@ mod replay;
 #[cfg(feature = "web")]
 mod rules;
 mod sandbox;
+#[cfg(feature = "lua")]
+mod scripts;
 #[cfg(feature = "web")]
 mod send;
 #[cfg(feature = "web")]
