@@ -47,8 +47,8 @@ Examples:
 Settings come from defaults, then the configuration file, then the environment (MITMSN_LISTEN,
 MITMSN_LIMITS_LINE ...), then --set, then the other flags; the later wins.
 
-Exit codes: 0 success, 1 failure, 2 wrong usage, 3 `check --against` found changes, a replay
-differences, or an experiment was not as expected, 130 ended by SIGINT, 143 ended by SIGTERM.";
+Exit codes: 0 success, 1 failure, 2 wrong usage, 3 `check --against` found changes, a replay differed or an
+experiment was not as expected, 130 ended by SIGINT, 143 ended by SIGTERM.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
