@@ -16,7 +16,7 @@ use std::sync::LazyLock;
 
 use percent_encoding::percent_decode;
 
-use crate::table::{ROWS, Row};
+use crate::table::{ROWS, Row, Slot};
 use crate::types::{Direction, ServerKind, Verb, Version};
 
 /// What is known of the connection that a command travels on; `None` where it is not known (yet).
@@ -156,9 +156,21 @@ static FORMS: LazyLock<Vec<Form>> = LazyLock::new(|| {
     ROWS.iter().flat_map(|row| row.arguments.split(" | ").map(move |form| Form { row, items: parse(form) })).collect()
 });
 
+/// The forms of each slot of the table, from the client and from the server.
+static BY_SLOT: LazyLock<Vec<[Vec<&'static Form>; 2]>> = LazyLock::new(|| {
+    let mut slots = vec![[Vec::new(), Vec::new()]; 128];
+    for form in FORMS.iter() {
+        // an error by any code, and none for the row of unknown verbs
+        let verb = if form.row.verb == "NNN" { "200" } else { form.row.verb };
+        if let Ok(verb) = verb.parse::<Verb>() {
+            slots[usize::from(Slot::of(verb).0)][form.row.direction.index()].push(form);
+        }
+    }
+    slots
+});
+
 fn forms(verb: Verb, direction: Direction) -> impl Iterator<Item = &'static Form> {
-    let verb = if verb.is_error() { "NNN".to_owned() } else { verb.to_string() };
-    FORMS.iter().filter(move |form| form.row.direction == direction && form.row.verb == verb)
+    BY_SLOT[usize::from(Slot::of(verb).0)][direction.index()].iter().copied()
 }
 
 /// Returns the form that fits best, and for each argument the item that it is.

@@ -39,12 +39,14 @@ pub(crate) struct Transactions {
     /// An injection took an id, so that the client's are others than the server's.
     is_shifted: bool,
     runs: VecDeque<Run>,
-    /// The client's commands of unknown verbs, whose replies may carry an id.
+    /// Commands of unknown verbs, whose replies may carry an id.
     unknown: VecDeque<(Verb, u32)>,
     pending: Vec<Pending>,
     next_ticket: u64,
     /// Pings of the client that were not answered yet.
     pings: u32,
+    /// Injected pings that were not answered in time.
+    late_pongs: u32,
 }
 
 /// Consecutive ids towards the server.
@@ -120,22 +122,18 @@ impl Transactions {
             step if step > HALF => 1,
             step => step,
         };
-        let is_next = step == distance(self.client, id);
+        // what the client leaves out belongs to nobody, or to an injector who chose it
+        let is_next = distance(self.client, id) == 1;
         self.client = id;
         self.server = if self.is_shifted { ahead(self.server, step) } else { id };
         let server = self.server;
         match self.runs.back_mut() {
-            Some(run) if is_next && matches!(run.owner, Owner::Client(_)) && run.count < HALF - step => {
-                run.count += step;
+            Some(run) if is_next && matches!(run.owner, Owner::Client(_)) && run.count < HALF => {
+                run.count += 1;
             }
             _ => self.push(Run { first: server, count: 1, owner: Owner::Client(id) }),
         }
-        if Slot::of(verb) == Slot::UNKNOWN {
-            if self.unknown.len() == MOST_UNKNOWN {
-                self.unknown.pop_front();
-            }
-            self.unknown.push_back((verb, server));
-        }
+        self.note_unknown(verb, server);
         (server != id).then_some(server)
     }
 
@@ -164,7 +162,10 @@ impl Transactions {
             self.server = ahead(self.server, 1);
             renumber(&mut injection.command, self.server);
             self.push(Run { first: self.server, count: 1, owner: Owner::Injection(ticket) });
-        } else if let Some(TransactionId(id)) = transaction_id(injection.direction(), injection.command.line(), scope) {
+            self.note_unknown(injection.command.verb(), self.server);
+        } else if let Some(TransactionId(id)) = transaction_id(injection.direction(), injection.command.line(), scope)
+            && id != 0
+        {
             // sent under an id that somebody chose: whoever used it last gets its answer
             self.push(Run { first: id, count: 1, owner: Owner::Injection(ticket) });
         }
@@ -189,22 +190,27 @@ impl Transactions {
             }
             return match self.pending.iter().position(|pending| pending.grammar == Grammar::Pong) {
                 Some(index) => self.answer(index, command, now),
+                None if self.late_pongs > 0 => {
+                    self.late_pongs -= 1;
+                    Recipient::Injector(None)
+                }
                 None => Recipient::Client,
             };
         }
         match self.id_of_reply(command, scope) {
-            Some(id) if id != 0 => match self.owner(id) {
-                Some(Owner::Client(own)) => {
-                    self.end_of_lists(command);
-                    if own == id { Recipient::Client } else { Recipient::ClientAs(own) }
+            Some(id) if id != 0 => {
+                self.end_of_lists(command);
+                match self.owner(id) {
+                    Some(Owner::Client(own)) if own == id => Recipient::Client,
+                    Some(Owner::Client(own)) => Recipient::ClientAs(own),
+                    Some(Owner::Injection(ticket)) => match self.pending.iter().position(|one| one.ticket == ticket) {
+                        Some(index) => self.answer(index, command, now),
+                        // late: its injector has gone
+                        None => Recipient::Injector(None),
+                    },
+                    None => Recipient::Client,
                 }
-                Some(Owner::Injection(ticket)) => match self.pending.iter().position(|one| one.ticket == ticket) {
-                    Some(index) => self.answer(index, command, now),
-                    // late: its injector has gone
-                    None => Recipient::Injector(None),
-                },
-                None => Recipient::Client,
-            },
+            }
             _ => match self.pending.iter().position(|pending| pending.grammar.takes_unnumbered(command)) {
                 Some(index) => self.answer(index, command, now),
                 None => Recipient::Client,
@@ -219,6 +225,7 @@ impl Transactions {
             if is_over {
                 let done = if pending.grammar.is_complete() { Done::Complete } else { Done::Quiet };
                 pending.injection.tell(Answer::Done(done));
+                self.late_pongs = self.late_pongs.saturating_add(u32::from(pending.grammar == Grammar::Pong));
             }
             !is_over
         });
@@ -252,7 +259,7 @@ impl Transactions {
         Recipient::Injector(by)
     }
 
-    /// The lists that follow a `SYN` of the client's own are the client's.
+    /// The lists that follow an answered `SYN` are of whoever sent that, and of nobody before.
     fn end_of_lists(&mut self, command: &Command) {
         if command.verb().as_bytes() == b"SYN" {
             self.pending.retain(|pending| {
@@ -275,6 +282,16 @@ impl Transactions {
             return is_reply.then_some(id);
         }
         transaction_id(command.direction(), command.line(), scope).map(|id| id.0)
+    }
+
+    fn note_unknown(&mut self, verb: Verb, id: u32) {
+        if Slot::of(verb) != Slot::UNKNOWN {
+            return;
+        }
+        if self.unknown.len() == MOST_UNKNOWN {
+            self.unknown.pop_front();
+        }
+        self.unknown.push_back((verb, id));
     }
 
     /// Returns who used an id last.

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
@@ -9,6 +10,8 @@ use mitmsn_proxy::hook::Interest;
 use mitmsn_proxy::observer::{About, Changed, Event, Observer};
 use mitmsn_proxy::observers::convert::{self, Place};
 use msnp::argument::Scope;
+use msnp::codec::CommandSpan;
+use msnp::table::Slot;
 use msnp::{Command, Direction, ServerKind, Verb};
 use msnp_transcript::event::Stem;
 use msnp_transcript::id::Stamp;
@@ -48,7 +51,90 @@ struct Now {
     counts: [u32; 3],
     commands: [u64; 2],
     errors: u64,
+    /// What is known once `news` is added.
     state: SessionState,
+    news: News,
+}
+
+/// What was seen and is taken apart only when somebody asks, or when it gets too much.
+#[derive(Default)]
+struct News {
+    /// The latest presence of each contact: a later one replaces it.
+    latest: HashMap<(u64, u64), Latest>,
+    /// Everything else, in order.
+    rest: Vec<(u64, SystemTime, Place, Seldom)>,
+    /// The bytes of commands in `rest`.
+    bytes: Vec<u8>,
+    counter: u64,
+}
+
+enum Seldom {
+    /// A command that was forwarded as it came, and where its bytes start.
+    Command(Direction, CommandSpan, usize),
+    Changed(Arc<Changed>),
+    Injected(Command),
+    Released(u64, Option<Vec<Command>>),
+    Closed(u64),
+}
+
+struct Latest {
+    number: u64,
+    time: SystemTime,
+    place: Place,
+    span: CommandSpan,
+    bytes: Vec<u8>,
+}
+
+impl News {
+    /// Keeps a command, in the memory of the one that it replaces. Whether there was room.
+    fn keep(&mut self, bytes: &[u8], span: CommandSpan, time: SystemTime, place: Place) -> bool {
+        if self.latest.len() >= MOST_NEWS {
+            return false;
+        }
+        self.counter += 1;
+        let number = self.counter;
+        let latest = self.latest.entry((place.connection, subject(bytes))).or_insert_with(|| Latest {
+            number,
+            time,
+            place,
+            span,
+            bytes: Vec::new(),
+        });
+        (latest.number, latest.time, latest.place, latest.span) = (number, time, place, span);
+        latest.bytes.clear();
+        latest.bytes.extend_from_slice(bytes);
+        true
+    }
+}
+
+impl News {
+    /// Keeps what no other replaces.
+    fn add(&mut self, time: SystemTime, place: Place, what: Seldom) {
+        self.counter += 1;
+        self.rest.push((self.counter, time, place, what));
+    }
+
+    /// Keeps a command that no other replaces.
+    fn add_command(&mut self, direction: Direction, bytes: &[u8], span: CommandSpan, time: SystemTime, place: Place) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(bytes);
+        self.add(time, place, Seldom::Command(direction, span, start));
+    }
+
+    fn is_much(&self) -> bool {
+        self.rest.len() >= MOST_NEWS || self.bytes.len() >= MOST_NEWS_BYTES
+    }
+}
+
+/// Returns a number for what a command of presence is about: status or personal message, and whose.
+fn subject(bytes: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    let is_status = !bytes.starts_with(b"UBX");
+    let mut words = bytes.split(|byte| matches!(byte, b' ' | b'\r' | b'\n')).skip(1);
+    // a status comes before the address in NLN, and not at all in FLN
+    let skipped = usize::from(bytes.starts_with(b"NLN"));
+    (is_status, words.nth(skipped)).hash(&mut hasher);
+    hasher.finish()
 }
 
 struct Opened {
@@ -143,20 +229,39 @@ impl Observer for Live {
                 let mut now = lock(&tracked.now);
                 now.commands[run.direction.index()] += run.spans.len() as u64;
                 for (bytes, span) in run.iter() {
-                    if TELLING.holds(run.direction, span.slot) {
-                        now.forwarded(&Command::from_span(run.direction, bytes, span), about, place);
+                    // messages are counted on switchboards
+                    let is_board = place.scope.server == Some(ServerKind::Switchboard);
+                    if !TELLING.holds(run.direction, span.slot) && !is_board {
+                        continue;
                     }
+                    let is_news = run.direction == Direction::ServerToClient && PRESENCE.contains(&span.slot);
+                    if is_news && now.news.keep(bytes, span, about.time, place) {
+                        continue;
+                    }
+                    now.errors += u64::from(bytes.first().is_some_and(u8::is_ascii_digit));
+                    now.news.add_command(run.direction, bytes, span, about.time, place);
                 }
+                now.know(about, place);
                 drop(now);
                 self.ring.commands(source, run);
             }
             Event::Changed(changed) => {
-                lock(&tracked.now).changed(changed, about, place);
-                self.ring.add(source, What::Changed(Box::new(changed.clone())));
+                let changed = Arc::new(changed.clone());
+                let mut now = lock(&tracked.now);
+                let received = &changed.received;
+                now.commands[received.direction().index()] += 1;
+                now.errors += u64::from(received.verb().is_error());
+                if TELLING.holds(received.direction(), received.slot()) {
+                    now.news.add(about.time, place, Seldom::Changed(Arc::clone(&changed)));
+                }
+                now.know(about, place);
+                drop(now);
+                self.ring.add(source, What::Changed(changed));
             }
             Event::Injected { command, by } => {
                 let mut now = lock(&tracked.now);
-                now.state.injected(&Seen::new(place.connection, command, place.scope, about.time));
+                now.news.add(about.time, place, Seldom::Injected(command.clone()));
+                now.know(about, place);
                 drop(now);
                 self.ring.add(source, What::Injected(Box::new(command.clone()), Arc::clone(by)));
             }
@@ -176,6 +281,43 @@ impl Observer for Live {
 }
 
 impl Now {
+    /// Takes the news apart, in order.
+    fn catch_up(&mut self) {
+        let News { latest, rest, bytes, .. } = &mut self.news;
+        let mut latest: Vec<Latest> = std::mem::take(latest).into_values().collect();
+        latest.sort_unstable_by_key(|latest| latest.number);
+        let mut latest = latest.into_iter().peekable();
+        let state = &mut self.state;
+        let tell = |state: &mut SessionState, Latest { time, place, span, bytes, .. }: Latest| {
+            let command = Command::from_span(Direction::ServerToClient, &bytes, span);
+            state.command(&Seen::new(place.connection, &command, place.scope, time));
+        };
+        for (number, time, place, what) in std::mem::take(rest) {
+            while let Some(presence) = latest.next_if(|latest| latest.number < number) {
+                tell(state, presence);
+            }
+            let Place { connection, scope } = place;
+            match what {
+                Seldom::Command(direction, span, start) => {
+                    let command = Command::from_span(direction, &bytes[start..], span);
+                    state.command(&Seen::new(connection, &command, scope, time));
+                }
+                Seldom::Changed(changed) => {
+                    let seen = Seen::new(connection, &changed.received, scope, time);
+                    match changed.held {
+                        Some(number) => state.held(number, &seen),
+                        None => state.passed(&seen, changed.sent.as_deref()),
+                    }
+                }
+                Seldom::Injected(command) => state.injected(&Seen::new(connection, &command, scope, time)),
+                Seldom::Released(number, sent) => state.released(number, sent.as_deref(), time),
+                Seldom::Closed(number) => state.closed(number),
+            }
+        }
+        latest.for_each(|latest| tell(state, latest));
+        *bytes = Vec::new();
+    }
+
     fn learn(&mut self, event: &Event<'_>, about: &About<'_>) {
         match event {
             Event::Opened => {
@@ -200,12 +342,14 @@ impl Now {
                     opened: about.time,
                     closed: None,
                 });
-                self.know(about);
+                self.know(about, Place::of(about));
             }
-            Event::Released { number, sent, .. } => self.state.released(*number, sent.as_deref(), about.time),
+            Event::Released { number, sent, .. } => {
+                self.news.add(about.time, Place::of(about), Seldom::Released(*number, sent.clone()));
+            }
             Event::Closed { .. } => {
                 let number = about.connection.map_or(0, |connection| connection.number);
-                self.state.closed(number);
+                self.news.add(about.time, Place::of(about), Seldom::Closed(number));
                 if let Some(opened) = self.connections.iter_mut().find(|opened| opened.number == number) {
                     opened.closed = Some(about.time);
                 }
@@ -214,39 +358,16 @@ impl Now {
         }
     }
 
-    /// A command that was forwarded as it came.
-    fn forwarded(&mut self, command: &Command, about: &About<'_>, place: Place) {
-        self.errors += u64::from(command.verb().is_error());
-        self.left(command, about, place);
-    }
-
-    fn changed(&mut self, changed: &Changed, about: &About<'_>, place: Place) {
-        let received = &changed.received;
-        self.commands[received.direction().index()] += 1;
-        self.errors += u64::from(received.verb().is_error());
-        if TELLING.holds(received.direction(), received.slot()) {
-            let seen = Seen::new(place.connection, received, place.scope, about.time);
-            match changed.held {
-                Some(number) => self.state.held(number, &seen),
-                None => self.state.passed(&seen, changed.sent.as_deref()),
-            }
-            self.know(about);
-            self.rename(place.connection, place.scope);
-        }
-    }
-
-    /// A command left as it is.
-    fn left(&mut self, command: &Command, about: &About<'_>, place: Place) {
-        self.state.command(&Seen::new(place.connection, command, place.scope, about.time));
-        self.know(about);
-        self.rename(place.connection, place.scope);
-    }
-
-    fn know(&mut self, about: &About<'_>) {
+    /// Learns what the engine knows already, and takes the news apart if they are too many.
+    fn know(&mut self, about: &About<'_>, place: Place) {
         if self.account.is_none() {
             self.account = about.session.account().map(str::to_owned);
         }
         self.version = about.session.version().or(self.version);
+        self.rename(place.connection, place.scope);
+        if self.news.is_much() {
+            self.catch_up();
+        }
     }
 
     /// A connection's kind may be known only later: a dispatch server is one that sends the client on.
@@ -267,7 +388,8 @@ impl Now {
 impl Tracked {
     /// Describes the session, with its state if that is asked for.
     pub(crate) fn describe(&self, transcript: Option<String>, with_state: bool) -> types::Session {
-        let now = lock(&self.now);
+        let mut now = lock(&self.now);
+        now.catch_up();
         types::Session {
             id: self.id.to_string(),
             started: Stamp::of(self.started).to_string(),
@@ -279,7 +401,12 @@ impl Tracked {
             server_commands: now.commands[Direction::ServerToClient.index()],
             errors: now.errors,
             transcript,
-            state: with_state.then(|| now.state.clone()),
+            state: with_state.then(|| {
+                let mut state = now.state.clone();
+                // not every command was taken apart
+                state.commands.clear();
+                state
+            }),
         }
     }
 
@@ -295,7 +422,9 @@ impl Tracked {
 
     /// Asks the state something.
     pub(crate) fn with_state<T>(&self, ask: impl FnOnce(&SessionState) -> T) -> T {
-        ask(&lock(&self.now).state)
+        let mut now = lock(&self.now);
+        now.catch_up();
+        ask(&now.state)
     }
 
     fn is_open(&self) -> bool {
@@ -376,6 +505,17 @@ const TELLING: Interest = {
     all
 };
 
+/// The presence of others.
+const PRESENCE: [Slot; 3] = {
+    const fn slot(verb: [u8; 3]) -> Slot {
+        Slot::of(Verb::new(verb).expect("three capitals"))
+    }
+    [slot(*b"NLN"), slot(*b"FLN"), slot(*b"UBX")]
+};
+
+/// How much of a session waits to be taken apart: presences, other events, and bytes of those.
+const MOST_NEWS: usize = 1000;
+const MOST_NEWS_BYTES: usize = 64 << 10;
 /// Sessions that have ended and are still listed.
 const MOST_ENDED: usize = 100;
 /// Connections of one session that are listed; open ones always are.

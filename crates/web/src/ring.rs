@@ -44,7 +44,7 @@ pub(crate) struct Entry {
 #[derive(Clone, Debug)]
 pub(crate) enum What {
     Commands(Direction, Kept),
-    Changed(Box<Changed>),
+    Changed(Arc<Changed>),
     Injected(Box<Command>, Arc<str>),
     Other(Box<Event>),
 }

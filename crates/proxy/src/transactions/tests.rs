@@ -152,6 +152,46 @@ fn a_pong_is_the_clients_as_long_as_it_waits_for_one() {
 }
 
 #[test]
+fn a_pong_that_comes_too_late_is_not_the_clients() {
+    let mut dialogue = Dialogue::from(7);
+    let (_, mut answers) = dialogue.injects("PNG");
+    dialogue.ids.expire(dialogue.now + Duration::from_secs(10));
+    assert_eq!(lines(&mut answers), ["quiet"]);
+    assert_eq!(dialogue.hears("QNG 50"), None);
+    assert_eq!(dialogue.hears("QNG 50").unwrap(), "QNG 50");
+}
+
+#[test]
+fn the_lists_of_a_second_syn_are_its_own() {
+    let mut dialogue = Dialogue::from(7);
+    let (_, mut first) = dialogue.injects("SYN {trid} 0 0");
+    let (_, mut second) = dialogue.injects("SYN {trid} 0 0");
+    for line in ["SYN 8 1 1 1 0", "LST N=a@b F=A 11", "SYN 9 1 1 1 0", "LST N=a@b F=A 11"] {
+        assert_eq!(dialogue.hears(line), None, "{line}");
+    }
+    assert_eq!(lines(&mut first), ["SYN 8 1 1 1 0", "LST N=a@b F=A 11", "quiet"]);
+    assert_eq!(lines(&mut second), ["SYN 9 1 1 1 0", "LST N=a@b F=A 11"]);
+}
+
+#[test]
+fn a_chosen_id_that_the_client_leaves_out_is_its_injectors() {
+    let mut dialogue = Dialogue::from(10);
+    let (_, mut answers) = dialogue.injects("URL 14 INBOX");
+    assert_eq!(dialogue.says("URL 11 INBOX"), "URL 11 INBOX");
+    assert_eq!(dialogue.says("URL 20 INBOX"), "URL 20 INBOX");
+    assert_eq!(dialogue.hears("URL 14 x"), None);
+    assert_eq!(lines(&mut answers), ["URL 14 x", "complete"]);
+}
+
+#[test]
+fn a_late_reply_to_an_unknown_verb_is_not_the_clients() {
+    let mut dialogue = Dialogue::from(10);
+    dialogue.injects("XYZ {trid} 5");
+    dialogue.ids.expire(dialogue.now + Duration::from_secs(10));
+    assert_eq!(dialogue.hears("XYZ 11 ok"), None);
+}
+
+#[test]
 fn ids_count_on_beyond_the_last_one() {
     let mut dialogue = Dialogue::from(u32::MAX - 1);
     assert_eq!(dialogue.injects("URL {trid} INBOX").0, "URL 4294967295 INBOX");
