@@ -43,7 +43,12 @@ impl Observer for Script {
                 self.people.session_ended(about.session.id());
                 self.forget(Gone::Session(about.session.id().into()));
             }
-            _ => {}
+            _ => {
+                if let Some(connection) = about.connection {
+                    let account = about.session.account().unwrap_or_default();
+                    self.people.learn(connection.number, about.scope, account);
+                }
+            }
         }
     }
 }

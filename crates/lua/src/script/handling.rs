@@ -68,7 +68,6 @@ fn handle(vm: &mut Vm, command: &mut Command, context: &mut Context<'_>) -> Resu
         time: context.time,
         effects: Some(Arc::clone(&effects)),
     };
-    vm.host.people.learn(context.connection.number, scope, context.account);
     let called = match api::command::Handle::new(&vm.lua, &vm.host, command.clone(), scope) {
         Ok(cmd) => vm
             .call::<Returned>(&function, (cmd.clone(), ctx))

@@ -16,7 +16,7 @@ use crate::support::patient;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// An engine with one script before a server.
-struct Live {
+pub(crate) struct Live {
     engine: Engine,
     upstream: TcpListener,
     scripts: Arc<Scripts>,
@@ -25,15 +25,15 @@ struct Live {
 }
 
 /// One end of a connection.
-struct Peer(TcpStream);
+pub(crate) struct Peer(pub(crate) TcpStream);
 
 impl Peer {
-    async fn send(&mut self, bytes: &str) {
+    pub(crate) async fn send(&mut self, bytes: &str) {
         self.0.write_all(bytes.as_bytes()).await.unwrap();
     }
 
     /// Waits for exactly this to come next.
-    async fn expect(&mut self, expected: &str) {
+    pub(crate) async fn expect(&mut self, expected: &str) {
         let mut seen = vec![0; expected.len()];
         let read = tokio::time::timeout(PATIENCE, self.0.read_exact(&mut seen)).await;
         read.unwrap_or_else(|_| panic!("waited in vain for {expected:?}")).unwrap();
@@ -42,7 +42,7 @@ impl Peer {
 }
 
 impl Live {
-    async fn start(source: &str, settings: &Settings) -> Live {
+    pub(crate) async fn start(source: &str, settings: &Settings) -> Live {
         let upstream = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         let file: PathBuf = folder.path().join("it.luau");
@@ -59,7 +59,7 @@ impl Live {
     }
 
     /// Opens a connection with the first command of a login.
-    async fn log_in(&self, account: &str) -> (Peer, Peer) {
+    pub(crate) async fn log_in(&self, account: &str) -> (Peer, Peer) {
         let mut client = Peer(TcpStream::connect(self.engine.addresses()[0]).await.unwrap());
         client.send("VER 1 MSNP8 CVR0\r\n").await;
         let mut server = Peer(self.upstream.accept().await.unwrap().0);
@@ -71,19 +71,24 @@ impl Live {
         (client, server)
     }
 
-    /// Calls a command of the script until it says this.
-    async fn says(&self, command: &str, expected: &str) {
+    /// Calls a command of the script, which is a name and words, until it says this.
+    pub(crate) async fn says(&self, command: &str, expected: &str) {
+        let (name, words) = command.split_once(' ').map_or((command, vec![]), |(name, word)| (name, vec![word]));
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let scripts = Arc::clone(&self.scripts);
-            let name = command.to_owned();
-            let said = tokio::task::spawn_blocking(move || scripts.call(&name, &[])).await.unwrap().unwrap();
+            let said = self.call(name, &words).await;
             if said == expected {
                 return;
             }
             assert!(Instant::now() < deadline, "{command} says {said:?}, not {expected:?}");
             tokio::task::yield_now().await;
         }
+    }
+
+    pub(crate) async fn call(&self, name: &str, words: &[&str]) -> String {
+        let scripts = Arc::clone(&self.scripts);
+        let (name, words) = (name.to_owned(), words.iter().map(ToString::to_string).collect::<Vec<_>>());
+        tokio::task::spawn_blocking(move || scripts.call(&name, &words)).await.unwrap().unwrap()
     }
 }
 

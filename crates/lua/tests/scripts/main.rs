@@ -3,6 +3,7 @@
 
 mod declaration;
 mod editing;
+mod examples;
 mod limits;
 mod live;
 mod sandbox;

@@ -9,9 +9,9 @@ use std::time::{Duration, SystemTime};
 use mitmsn_lua::{Script, Scripts, Settings};
 use mitmsn_proxy::rules::render_all;
 use mitmsn_proxy::{Connection, Context, Hook, Injection, Verdict};
+use msnp::Command;
 use msnp::argument::Scope;
 use msnp::types::{Direction, ServerKind, Version};
-use msnp::{Command, Verb};
 use tempfile::TempDir;
 
 /// A loaded script, and the connection on which it is asked.
@@ -60,7 +60,8 @@ impl Rig {
     }
 
     pub(crate) fn of(file: PathBuf, settings: &Settings) -> Result<Rig, String> {
-        let scripts = Scripts::load(&[file.clone()], settings).map_err(|problems| render_all(&problems, false))?;
+        let scripts =
+            Scripts::load(std::slice::from_ref(&file), settings).map_err(|problems| render_all(&problems, false))?;
         Ok(Rig {
             scripts,
             connection: connection(1),
@@ -130,8 +131,4 @@ pub(crate) fn text(command: &Command) -> String {
 pub(crate) fn message(line: &str, kind: &str, body: &str) -> String {
     let payload = format!("MIME-Version: 1.0\r\nContent-Type: {kind}\r\n\r\n{body}");
     format!("{line} {}\r\n{payload}", payload.len())
-}
-
-pub(crate) fn verb(verb: &str) -> Verb {
-    verb.parse().unwrap()
 }
