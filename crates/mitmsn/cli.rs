@@ -9,11 +9,13 @@ use msnp::flow::Address;
 
 #[cfg(feature = "web")]
 mod control;
+mod replay;
 
 #[cfg(feature = "web")]
 pub(crate) use control::{
     ControlCommand, Experiment, Hold, LineLength, Reach, Release, RulesAction, Send, TableFormat, Tail, To,
 };
+pub(crate) use replay::{Replay, ReplayClient, ReplayOutput, ReplayServer, ReplaySide};
 
 /// Intercepting proxy and research workbench for the MSN Messenger protocol, MSNP2 to MSNP21
 ///
@@ -39,18 +41,21 @@ Examples:
   mitmsn proxy ns.example:1863 --rules my.toml --listen 0.0.0.0:1863
   mitmsn show ~/.local/state/mitmsn/sessions/*.jsonl --filter 'verb == \"MSG\"' -v
   mitmsn check --rules my.toml --against session.jsonl
+  mitmsn replay server session.jsonl           be the server of that session, for a client without one
+  mitmsn replay client session.jsonl --to messenger.example --nexus http://messenger.example/rdr/pprdr.asp
 
 Settings come from defaults, then the configuration file, then the environment (MITMSN_LISTEN,
 MITMSN_LIMITS_LINE ...), then --set, then the other flags; the later wins.
 
-Exit codes: 0 success, 1 failure, 2 wrong usage, 3 `check --against` found changes or
-an experiment was not as expected, 130 ended by SIGINT, 143 ended by SIGTERM.";
+Exit codes: 0 success, 1 failure, 2 wrong usage, 3 `check --against` found changes, a replay differed or an
+experiment was not as expected, 130 ended by SIGINT, 143 ended by SIGTERM.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Proxy(Proxy),
     Show(Show),
     Check(Check),
+    Replay(Replay),
     Demo(Demo),
     Sandbox(Sandbox),
     #[cfg(feature = "web")]
@@ -88,7 +93,7 @@ pub(crate) struct Sources {
     #[arg(short, long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 
-    /// Set any key of the configuration file, e.g. limits.idle_timeout=10m; may be repeated
+    /// Set any key of the configuration file, e.g. limits.idle_timeout=10m, or an option of a script; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
 }
@@ -125,6 +130,14 @@ pub(crate) struct Proxy {
     /// Rule file; may be repeated; reloaded when it changes, and on SIGHUP
     #[arg(short, long, value_name = "FILE")]
     pub(crate) rules: Vec<PathBuf>,
+
+    /// Script in Luau that sees and changes commands; may be repeated; reloaded when it changes, and on SIGHUP
+    ///
+    /// Scripts are asked before rules, in the order given. Their options are set with --set NAME=VALUE; their commands are
+    /// called with `mitmsn call`. docs/scripts.md tells how to write one, config/scripts has examples.
+    #[cfg(feature = "lua")]
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) script: Vec<PathBuf>,
 
     /// Folder for transcripts [default: $XDG_STATE_HOME/mitmsn/sessions]
     #[arg(short = 'w', long, value_name = "DIR")]
@@ -207,6 +220,11 @@ pub(crate) struct Check {
     /// Rule file; may be repeated [default: those of the configuration]
     #[arg(short, long, value_name = "FILE")]
     pub(crate) rules: Vec<PathBuf>,
+
+    /// Script; may be repeated [default: those of the configuration]
+    #[cfg(feature = "lua")]
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) script: Vec<PathBuf>,
 
     /// Try the rules on this transcript; may be repeated
     #[arg(long, value_name = "TRANSCRIPT")]

@@ -21,9 +21,12 @@ mod generate;
 mod holds;
 mod output;
 mod proxy;
+mod replay;
 #[cfg(feature = "web")]
 mod rules;
 mod sandbox;
+#[cfg(feature = "lua")]
+mod scripts;
 #[cfg(feature = "web")]
 mod send;
 #[cfg(feature = "web")]
@@ -41,6 +44,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
         Command::Proxy(arguments) => proxy::run(&arguments),
         Command::Show(arguments) => show::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Replay(arguments) => replay::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Sandbox(arguments) => sandbox::run(&arguments),
         #[cfg(feature = "web")]

@@ -27,6 +27,15 @@ pub(crate) struct Config {
     pub(crate) transparent: bool,
     /// Rule files.
     pub(crate) rules: Vec<PathBuf>,
+    /// Script files.
+    #[cfg(feature = "lua")]
+    pub(crate) scripts: Vec<PathBuf>,
+    /// Limits of scripts.
+    #[cfg(feature = "lua")]
+    pub(crate) script: mitmsn_lua::Settings,
+    /// What was set and is no key: an option of a script, perhaps.
+    #[serde(skip)]
+    pub(crate) options: Vec<(String, String)>,
     /// Whether to record.
     pub(crate) record: bool,
     /// Folder for transcripts; empty: the one of XDG.
@@ -74,6 +83,11 @@ impl Default for Config {
             listen: vec![SocketAddr::from(([127, 0, 0, 1], 1863))],
             transparent: false,
             rules: Vec::new(),
+            #[cfg(feature = "lua")]
+            scripts: Vec::new(),
+            #[cfg(feature = "lua")]
+            script: mitmsn_lua::Settings::default(),
+            options: Vec::new(),
             record: true,
             record_folder: PathBuf::new(),
             keep_secrets: false,
@@ -86,6 +100,14 @@ impl Default for Config {
 impl Config {
     /// Reads file, environment and `--set`.
     pub(crate) fn load(sources: &Sources) -> Result<Config> {
+        let config = Config::load_with_options(sources)?;
+        config.no_options()?;
+        Ok(config)
+    }
+
+    /// As [`Config::load`], but keeps what may be an option of a script.
+    pub(crate) fn load_with_options(sources: &Sources) -> Result<Config> {
+        let mut options = Vec::new();
         let mut table = match config_file(sources)? {
             Some(file) => read_file(&file)?,
             None => Table::new(),
@@ -103,16 +125,26 @@ impl Config {
                 .split_once('=')
                 .with_context(|| format!("--set {assignment}: expected KEY=VALUE, e.g. limits.idle_timeout=10m"))?;
             let Some((_, default)) = leaves(&known).find(|(known, _)| known == path) else {
-                let paths: Vec<String> = leaves(&known).map(|(path, _)| path).collect();
-                match closest(path, paths.iter().map(String::as_str)) {
-                    Some(near) => bail!("--set {assignment}: unknown key {path}; did you mean {near}?"),
-                    None => bail!("--set {assignment}: unknown key {path}; keys are {}", paths.join(", ")),
-                }
+                options.push((path.to_owned(), text.to_owned()));
+                continue;
             };
             let value = parse_like(&default, text).with_context(|| format!("--set {assignment}"))?;
             insert(&mut table, path, value);
         }
-        Config::deserialize(table).map_err(|error| anyhow::anyhow!("configuration: {}", error.message()))
+        let config = Config::deserialize(table);
+        let config = config.map_err(|error| anyhow::anyhow!("configuration: {}", error.message()))?;
+        Ok(Config { options, ..config })
+    }
+
+    /// Refuses what is no key, where there are no scripts that may know it.
+    pub(crate) fn no_options(&self) -> Result<()> {
+        let Some((path, text)) = self.options.first() else { return Ok(()) };
+        let known = defaults()?;
+        let paths: Vec<String> = leaves(&known).map(|(path, _)| path).collect();
+        match closest(path, paths.iter().map(String::as_str)) {
+            Some(near) => bail!("--set {path}={text}: unknown key {path}; did you mean {near}?"),
+            None => bail!("--set {path}={text}: unknown key {path}; keys are {}", paths.join(", ")),
+        }
     }
 
     /// Returns the settings of the engine.

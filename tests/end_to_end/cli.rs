@@ -135,7 +135,7 @@ fn check_tries_rules_on_a_session_and_touches_nothing() {
 fn help_completions_man_and_explain_say_what_they_should() {
     let home = tempfile::tempdir().unwrap();
     let help = out(&mitmsn(home.path(), &["--help"]));
-    for command in ["proxy", "show", "check", "demo", "sandbox", "explain", "completions", "man"] {
+    for command in ["proxy", "show", "check", "replay", "demo", "sandbox", "explain", "completions", "man"] {
         assert!(help.contains(&format!("  {command} ")), "{command}\n{help}");
     }
     assert!(help.contains("Examples:") && help.contains("Exit codes:"));
@@ -145,6 +145,7 @@ fn help_completions_man_and_explain_say_what_they_should() {
     let pages = home.path().join("man");
     mitmsn(home.path(), &["man", "--out", pages.to_str().unwrap()]);
     assert!(pages.join("mitmsn-proxy.1").exists());
+    assert!(pages.join("mitmsn-replay-client.1").exists());
     assert!(out(&mitmsn(home.path(), &["explain", "911"])).contains("AuthenticationFailed"));
     assert!(out(&mitmsn(home.path(), &["explain", "CVR"])).contains("client_version"));
     assert_eq!(mitmsn(home.path(), &["explain", "XRF"]).status.code(), Some(1));

@@ -17,15 +17,15 @@ use tokio::time::timeout;
 
 use crate::support::{Setup, Transcript};
 
-const PATIENCE: Duration = Duration::from_secs(20);
-const TEXT: &str = "Grüße, ça va?\n你好 😀";
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const TEXT: &str = "Grüße, ça va?\n你好 😀";
 
 /// A client and what happened to it.
 pub(crate) struct Person {
     pub(crate) client: Client,
-    events: UnboundedReceiver<Event>,
+    pub(crate) events: UnboundedReceiver<Event>,
     /// To where the server sent it.
-    redirected_to: String,
+    pub(crate) redirected_to: String,
 }
 
 impl Person {
@@ -44,7 +44,7 @@ impl Person {
     }
 }
 
-fn handler(sender: UnboundedSender<Event>) -> impl Fn(Event) -> std::future::Ready<()> {
+pub(crate) fn handler(sender: UnboundedSender<Event>) -> impl Fn(Event) -> std::future::Ready<()> {
     move |event| {
         // nobody listens any more once the test is over
         let _ = sender.send(event);
@@ -52,14 +52,14 @@ fn handler(sender: UnboundedSender<Event>) -> impl Fn(Event) -> std::future::Rea
     }
 }
 
-fn events_of(add: impl FnOnce(UnboundedSender<Event>)) -> UnboundedReceiver<Event> {
+pub(crate) fn events_of(add: impl FnOnce(UnboundedSender<Event>)) -> UnboundedReceiver<Event> {
     let (sender, events) = unbounded_channel();
     add(sender);
     events
 }
 
 /// Waits for an event, and passes over others.
-async fn wait<T>(events: &mut UnboundedReceiver<Event>, mut wanted: impl FnMut(Event) -> Option<T>) -> T {
+pub(crate) async fn wait<T>(events: &mut UnboundedReceiver<Event>, mut wanted: impl FnMut(Event) -> Option<T>) -> T {
     let search = async {
         loop {
             if let Some(found) = wanted(events.recv().await.expect("the client is connected")) {
@@ -82,6 +82,20 @@ async fn two_real_clients_log_in_are_redirected_and_chat_through_the_proxy() {
     assert_eq!(alice.redirected_to, proxy.address().to_string());
     assert_eq!(bob.redirected_to, proxy.address().to_string());
 
+    meet(&mut alice, &mut bob).await;
+
+    let ended = tokio::task::spawn_blocking(|| proxy.stop()).await.unwrap();
+    let [alices, bobs] = &ended.transcripts[..] else { panic!("{:?}", ended.outlines()) };
+    check(alices, "alice@example.com", JoinedBy::Cookie);
+    check(bobs, "bob@example.com", JoinedBy::Invitation);
+    // whoever reached a server of the sandbox came through the proxy: it recorded every connection that they accepted
+    let recorded = [alices, bobs].iter().map(|transcript| servers(transcript).len()).sum::<usize>();
+    assert_eq!(sandbox.accepted().len(), recorded);
+    assert_eq!(ended.warnings(), Vec::<String>::new());
+}
+
+/// They see each other, talk, and leave, Bob first.
+pub(crate) async fn meet(alice: &mut Person, bob: &mut Person) {
     alice.client.set_presence(MsnpStatus::Online).await.unwrap();
     bob.client.set_presence(MsnpStatus::Busy).await.unwrap();
     let presence = |event| match event {
@@ -122,15 +136,6 @@ async fn two_real_clients_log_in_are_redirected_and_chat_through_the_proxy() {
     };
     assert_eq!(wait(&mut alice.events, offline).await, "bob@example.com");
     alice.client.disconnect().await.unwrap();
-
-    let ended = tokio::task::spawn_blocking(|| proxy.stop()).await.unwrap();
-    let [alices, bobs] = &ended.transcripts[..] else { panic!("{:?}", ended.outlines()) };
-    check(alices, "alice@example.com", JoinedBy::Cookie);
-    check(bobs, "bob@example.com", JoinedBy::Invitation);
-    // whoever reached a server of the sandbox came through the proxy: it recorded every connection that they accepted
-    let recorded = [alices, bobs].iter().map(|transcript| servers(transcript).len()).sum::<usize>();
-    assert_eq!(sandbox.accepted().len(), recorded);
-    assert_eq!(ended.warnings(), Vec::<String>::new());
 }
 
 async fn talk(

@@ -14,6 +14,7 @@ mod faults;
 mod lifecycle;
 mod recording;
 mod redirects;
+mod replay;
 mod rules;
 mod sessions;
 mod streams;

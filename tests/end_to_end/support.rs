@@ -432,7 +432,7 @@ fn command_outline(event: &CommandEvent) -> String {
 }
 
 /// Returns the transcripts in a folder, in the order in which they began.
-fn transcripts(folder: &Path) -> Vec<Transcript> {
+pub(crate) fn transcripts(folder: &Path) -> Vec<Transcript> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder.join("sessions")).into_iter().flatten() {
         let path = entry.unwrap().path();
@@ -621,13 +621,13 @@ impl Peer {
 }
 
 /// What a process prints, as it comes.
-struct Lines {
+pub(crate) struct Lines {
     state: Mutex<(String, bool)>,
     changed: Condvar,
 }
 
 impl Lines {
-    fn of(source: impl Read + Send + 'static) -> Arc<Lines> {
+    pub(crate) fn of(source: impl Read + Send + 'static) -> Arc<Lines> {
         let lines = Arc::new(Lines { state: Mutex::default(), changed: Condvar::new() });
         let shared = Arc::clone(&lines);
         std::thread::spawn(move || {
@@ -644,18 +644,18 @@ impl Lines {
         lines
     }
 
-    fn wait(&self, what: &str, holds: impl Fn(&str) -> bool) {
+    pub(crate) fn wait(&self, what: &str, holds: impl Fn(&str) -> bool) {
         let state = self.state.lock().unwrap();
         let (state, timeout) =
             self.changed.wait_timeout_while(state, PATIENCE, |(text, is_over)| !holds(text) && !*is_over).unwrap();
         assert!(holds(&state.0), "waited in vain for {what:?} (timeout: {}) in\n{}", timeout.timed_out(), state.0);
     }
 
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         self.state.lock().unwrap().0.clone()
     }
 
-    fn to_end(&self) -> String {
+    pub(crate) fn to_end(&self) -> String {
         let state = self.state.lock().unwrap();
         let (state, _) = self.changed.wait_timeout_while(state, PATIENCE, |(_, is_over)| !*is_over).unwrap();
         state.0.clone()

@@ -21,7 +21,16 @@ use crate::config::Config;
 
 /// Checks, and prints what was found.
 pub(super) fn run(arguments: &Check) -> Result<ExitCode> {
-    let config = Config::load(&arguments.sources)?;
+    #[cfg_attr(not(feature = "lua"), expect(unused_mut, reason = "scripts change it"))]
+    let mut config = Config::load_with_options(&arguments.sources)?;
+    #[cfg(feature = "lua")]
+    if !arguments.script.is_empty() {
+        config.scripts.clone_from(&arguments.script);
+    }
+    #[cfg(feature = "lua")]
+    let scripts = super::scripts::load(&config)?;
+    #[cfg(not(feature = "lua"))]
+    config.no_options()?;
     let files = if arguments.rules.is_empty() { &config.rules } else { &arguments.rules };
     let rules = match Rules::load(files) {
         Ok(rules) => rules,
@@ -33,6 +42,10 @@ pub(super) fn run(arguments: &Check) -> Result<ExitCode> {
     let mut out = anstream::AutoStream::auto(std::io::stdout().lock());
     writeln!(out, "configuration: ok")?;
     writeln!(out, "rules: {} in {} file(s): ok", rules.list().len(), files.len())?;
+    #[cfg(feature = "lua")]
+    if let Some(scripts) = scripts {
+        writeln!(out, "scripts: {}: ok", scripts.list().len())?;
+    }
     if arguments.against.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }

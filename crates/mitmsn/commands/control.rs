@@ -7,8 +7,6 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use mitmsn_proxy::hooks::Breakpoints;
-use mitmsn_proxy::observers::Recording;
-use mitmsn_proxy::rules::Rules;
 use mitmsn_proxy::{Engine, EngineBuilder};
 use mitmsn_web::token::Access;
 use mitmsn_web::types::Problem;
@@ -58,16 +56,29 @@ impl Prepared {
         self,
         engine: &Arc<Engine>,
         config: &Config,
-        rules: Option<Arc<Rules>>,
-        recording: Option<Arc<Recording>>,
+        with: impl FnOnce(&mut mitmsn_web::Control),
     ) -> Result<Server> {
         let upstream = if config.transparent { "transparent".to_owned() } else { config.upstream.clone() };
         let server = Server::start(self.listener, Arc::clone(engine), self.live, self.breakpoints, |control| {
-            control.rules = rules;
-            control.recording = recording;
             control.upstream = upstream;
+            with(control);
         });
         Ok(server?)
+    }
+}
+
+/// The commands of scripts, as the interface calls them.
+#[cfg(feature = "lua")]
+pub(super) struct Calls(pub(super) Arc<mitmsn_lua::Scripts>);
+
+#[cfg(feature = "lua")]
+impl mitmsn_web::Callable for Calls {
+    fn commands(&self) -> Vec<String> {
+        self.0.commands().into_iter().map(|command| command.name).collect()
+    }
+
+    fn call(&self, name: &str, arguments: &[String]) -> Result<String, String> {
+        self.0.call(name, arguments).map_err(|error| error.to_string())
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow};
 use mitmsn_proxy::observers::{Console, Recording};
 use mitmsn_proxy::rules::{Rules, render_all};
-use mitmsn_proxy::{Engine, Target};
+use mitmsn_proxy::{Engine, EngineBuilder, Target};
 use msnp::Version;
 use msnp::flow::Address;
 use msnp_sandbox::client::{Client, Login};
@@ -34,13 +34,41 @@ pub(super) fn run(arguments: &Demo) -> Result<ExitCode> {
         let recording = Arc::new(Recording::start(&folder, false));
         let out = Box::new(anstream::AutoStream::auto(std::io::stdout()));
         let console = Arc::new(Console::new(out, output::options(arguments.verbose), None, false));
-        let engine = start(&sandbox, port(arguments.keep_running), &rules, &recording, console).await?;
+        let builder = builder(&sandbox, port(arguments.keep_running), &rules, &recording, console);
+        #[cfg(feature = "web")]
+        let control = match arguments.keep_running {
+            true => super::control::Prepared::new(&config).await?,
+            false => None,
+        };
+        #[cfg(feature = "web")]
+        let builder = control.iter().fold(builder, |builder, control| control.join(builder));
+        let engine = Arc::new(builder.start().await?);
         let address = *engine.addresses().first().context("the proxy listens nowhere")?;
         anstream::println!("a sandbox server on {}, the proxy in front of it on {address}\n", sandbox.dispatch());
         chat(&sandbox, address).await.context("the demonstration failed")?;
         if arguments.keep_running {
             instructions(&sandbox, address);
+            #[cfg(feature = "web")]
+            let control = match control {
+                Some(prepared) => {
+                    let control = prepared.start(&engine, &config, |control| {
+                        control.rules = Some(Arc::clone(&rules));
+                        control.recording = Some(Arc::clone(&recording));
+                        control.upstream = sandbox.dispatch().to_string();
+                    })?;
+                    anstream::println!(
+                        "Look in and take part: mitmsn sessions, tail, send, hold (control on {}).\n",
+                        control.address()
+                    );
+                    Some(control)
+                }
+                None => None,
+            };
             output::until_signal().await?;
+            #[cfg(feature = "web")]
+            if let Some(control) = control {
+                control.stop().await;
+            }
         }
         engine.shutdown().await;
         sandbox.shutdown().await;
@@ -59,20 +87,19 @@ fn port(for_real_clients: bool) -> u16 {
     if for_real_clients && is_free() { Address::DEFAULT_PORT } else { 0 }
 }
 
-async fn start(
+fn builder(
     sandbox: &Sandbox,
     port: u16,
     rules: &Arc<Rules>,
     recording: &Arc<Recording>,
     console: Arc<Console>,
-) -> Result<Engine> {
+) -> EngineBuilder {
     let upstream = Address { host: sandbox.dispatch().ip().to_string(), port: Some(sandbox.dispatch().port()) };
-    let engine = Engine::builder(Target::Fixed(upstream))
+    Engine::builder(Target::Fixed(upstream))
         .listen(([127, 0, 0, 1], port))
         .hook(Arc::clone(rules) as _)
         .observer(Arc::clone(recording) as _)
-        .observer(console);
-    Ok(engine.start().await?)
+        .observer(console)
 }
 
 /// Alice and Bob log in, chat and leave.

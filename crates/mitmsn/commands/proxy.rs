@@ -25,12 +25,22 @@ pub(super) fn run(arguments: &Proxy) -> Result<ExitCode> {
     let target = target(&config)?;
     let filter = output::filter(&arguments.view)?;
     let rules = load_rules(&config.rules)?;
+    #[cfg(feature = "lua")]
+    let scripts = super::scripts::load(&config)?;
+    #[cfg(not(feature = "lua"))]
+    config.no_options()?;
     // a connection takes two descriptors: as many as the system allows
     if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
         debug!(%error, "cannot raise the limit of open files");
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start")?;
-    let code = runtime.block_on(serve(arguments, &config, target, filter, rules));
+    let parts = Parts {
+        filter,
+        rules,
+        #[cfg(feature = "lua")]
+        scripts,
+    };
+    let code = runtime.block_on(serve(arguments, &config, target, parts));
     // a name that is being looked up must not keep the process
     runtime.shutdown_background();
     code
@@ -38,7 +48,7 @@ pub(super) fn run(arguments: &Proxy) -> Result<ExitCode> {
 
 /// Puts the flags over the configuration.
 fn merge(arguments: &Proxy) -> Result<Config> {
-    let mut config = Config::load(&arguments.sources)?;
+    let mut config = Config::load_with_options(&arguments.sources)?;
     if let Some(upstream) = &arguments.upstream {
         config.upstream = upstream.to_string();
         config.transparent = false;
@@ -48,6 +58,10 @@ fn merge(arguments: &Proxy) -> Result<Config> {
     }
     if !arguments.rules.is_empty() {
         config.rules.clone_from(&arguments.rules);
+    }
+    #[cfg(feature = "lua")]
+    if !arguments.script.is_empty() {
+        config.scripts.clone_from(&arguments.script);
     }
     if let Some(folder) = &arguments.record {
         config.record_folder.clone_from(folder);
@@ -98,18 +112,26 @@ fn load_rules(files: &[PathBuf]) -> Result<Option<Arc<Rules>>> {
     }
 }
 
-async fn serve(
-    arguments: &Proxy,
-    config: &Config,
-    target: Target,
+/// What was loaded for the proxy.
+struct Parts {
     filter: Option<Expression>,
     rules: Option<Arc<Rules>>,
-) -> Result<ExitCode> {
+    #[cfg(feature = "lua")]
+    scripts: Option<Arc<mitmsn_lua::Scripts>>,
+}
+
+async fn serve(arguments: &Proxy, config: &Config, target: Target, mut parts: Parts) -> Result<ExitCode> {
+    let filter = parts.filter.take();
+    let rules = &parts.rules;
     let mut builder = Engine::builder(target).settings(config.settings());
     for address in &config.listen {
         builder = builder.listen(*address);
     }
-    if let Some(rules) = &rules {
+    #[cfg(feature = "lua")]
+    if let Some(scripts) = &parts.scripts {
+        builder = super::scripts::join(scripts, builder);
+    }
+    if let Some(rules) = rules {
         builder = builder.hook(Arc::clone(rules) as _);
     }
     let recording = match config.record {
@@ -135,16 +157,31 @@ async fn serve(
     let engine = Arc::new(builder.start().await?);
     #[cfg(feature = "web")]
     let control = match control {
-        Some(prepared) => Some(prepared.start(&engine, config, rules.clone(), recording.clone())?),
+        Some(prepared) => Some(prepared.start(&engine, config, |control| {
+            control.rules.clone_from(rules);
+            control.recording.clone_from(&recording);
+            #[cfg(feature = "lua")]
+            {
+                control.scripts = parts.scripts.clone().map(|scripts| Arc::new(super::control::Calls(scripts)) as _);
+            }
+        })?),
         None => None,
     };
     let _watch = rules.as_ref().and_then(watch);
+    #[cfg(feature = "lua")]
+    let _beside = parts.scripts.as_ref().map(super::scripts::start).transpose()?;
     for address in engine.addresses() {
         info!(target: START, "listening on {address}");
     }
     let code = loop {
         match signals.next().await {
-            Received::Reload => reload(rules.as_deref()),
+            Received::Reload => {
+                reload(rules.as_deref());
+                #[cfg(feature = "lua")]
+                if let Some(scripts) = &parts.scripts {
+                    super::scripts::report(scripts.reload());
+                }
+            }
             Received::End(code) => break code,
         }
     };

@@ -69,13 +69,8 @@ impl Command {
     ///
     /// If a codec would not frame exactly these bytes as one command.
     pub fn parse(direction: Direction, bytes: &[u8]) -> Result<Command, CommandError> {
-        let mut codec = Codec::new(direction, Limits { line: usize::MAX, payload: u32::MAX as usize });
-        match codec.finish(bytes) {
-            Some(Span::Command(span)) if span.len as usize == bytes.len() => {
-                Ok(Command::from_span(direction, bytes, span))
-            }
-            _ => Err(CommandError::NotOneCommand),
-        }
+        let span = only_span(direction, bytes).ok_or(CommandError::NotOneCommand)?;
+        Ok(Command::from_span(direction, bytes, span))
     }
 
     /// Makes a command from a line without its end. With a payload, its length becomes the last argument.
@@ -136,6 +131,21 @@ impl Command {
             None => return Err(CommandError::NoArgument { index, count }),
         }
         Ok(())
+    }
+
+    /// Replaces the verb, and nothing else: whether the length still stands where it should is for the caller to see.
+    pub fn set_verb(&mut self, verb: Verb) {
+        self.edits += 1;
+        self.bytes[..3].copy_from_slice(verb.as_bytes());
+        self.verb = verb;
+        self.slot = Slot::of(verb);
+    }
+
+    /// Returns the same bytes as a command that goes this way.
+    #[must_use]
+    pub fn with_direction(mut self, direction: Direction) -> Command {
+        self.direction = direction;
+        self
     }
 
     /// Replaces the payload.
@@ -268,6 +278,11 @@ impl Command {
         self.length_range().is_some()
     }
 
+    /// Whether a receiver would find exactly these bytes to be one command.
+    pub fn is_framed(&self) -> bool {
+        only_span(self.direction, &self.bytes).is_some()
+    }
+
     /// Returns the MIME headers of the payload.
     pub fn headers(&self) -> Headers<'_> {
         Headers::parse(self.payload())
@@ -338,6 +353,15 @@ impl Command {
     fn splice_line(&mut self, range: Range<usize>, value: &[u8]) {
         self.line = self.line - range.len() + value.len();
         splice(&mut self.bytes, range, value);
+    }
+}
+
+/// Returns where the parts lie, if a codec finds one command in these bytes and nothing else.
+fn only_span(direction: Direction, bytes: &[u8]) -> Option<CommandSpan> {
+    let mut codec = Codec::new(direction, Limits { line: usize::MAX, payload: u32::MAX as usize });
+    match codec.finish(bytes) {
+        Some(Span::Command(span)) if span.len as usize == bytes.len() => Some(span),
+        _ => None,
     }
 }
 
@@ -585,6 +609,18 @@ mod tests {
         let scope = Scope { version: Some(Version(10)), ..Scope::default() };
         assert_eq!(command.argument_named("friendly_name", scope), Some(&b"Carol"[..]));
         assert_eq!(command.argument_named("guid", scope), None);
+    }
+
+    #[test]
+    fn a_verb_and_a_direction_can_be_another() {
+        let mut command = client("CHG 8 NLN\r\n");
+        command.set_verb("PNG".parse().unwrap());
+        assert_eq!((text(&command), command.verb().as_str(), command.edits()), ("PNG 8 NLN\r\n", "PNG", 1));
+        let mut command = client("MSG 4 N 5\r\nhello");
+        command.set_verb("PNG".parse().unwrap());
+        assert!(!command.is_framed());
+        let turned = client("QRY 5 32\r\n0123456789abcdef0123456789abcdef").with_direction(ServerToClient);
+        assert_eq!(turned.direction(), ServerToClient);
     }
 
     #[test]

@@ -100,7 +100,7 @@ impl Verdict {
     }
 
     /// Whether the command just goes on.
-    fn is_plain(&self) -> bool {
+    pub fn is_plain(&self) -> bool {
         let is_alone = self.before.is_empty() && self.after.is_empty() && self.replies.is_empty();
         let is_prompt = self.delay.is_none() && self.hold.is_none() && self.faults.is_empty();
         is_alone && is_prompt && self.replacement.is_none() && !self.close

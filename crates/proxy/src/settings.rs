@@ -148,15 +148,25 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     parsed.ok_or_else(|| format!("{text:?} is not a duration such as 250ms, 10s or 2h"))
 }
 
-/// Durations as text with a unit.
-pub(crate) mod in_words {
+/// Durations as text with a unit, for `#[serde(with)]`.
+pub mod in_words {
     use super::*;
 
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    /// Reads a text such as `250ms`.
+    ///
+    /// # Errors
+    ///
+    /// If it is no duration.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
         parse_duration(&String::deserialize(deserializer)?).map_err(de::Error::custom)
     }
 
-    pub(crate) fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    /// Writes the duration with a unit.
+    ///
+    /// # Errors
+    ///
+    /// If the serializer fails.
+    pub fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
         let text = match duration {
             short if short.subsec_micros() % 1000 != 0 => format!("{}us", short.as_micros()),
             whole if whole.subsec_nanos() != 0 => format!("{}ms", whole.as_millis()),

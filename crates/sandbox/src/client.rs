@@ -20,6 +20,7 @@ use crate::sandbox::Sandbox;
 pub use conversation::Conversation;
 pub use error::ClientError;
 use link::Link;
+pub use passport::{nexus_ticket, single_sign_on_ticket};
 
 /// Who logs in where, and how.
 #[derive(Clone)]

@@ -123,7 +123,9 @@ async fn calls(State(control): Shared) -> Json<Vec<String>> {
 
 async fn call(State(control): Shared, Body(call): Body<Call>) -> Answer<Called> {
     let known = control.scripts.as_ref().map(|scripts| scripts.commands()).unwrap_or_default();
-    let Some(scripts) = control.scripts.clone().filter(|_| known.contains(&call.name)) else {
+    // the name of the script may stand before that of the command
+    let command = call.name.rsplit('/').next().unwrap_or_default();
+    let Some(scripts) = control.scripts.clone().filter(|_| known.iter().any(|own| own == command)) else {
         return Err(ApiError::missing(format!("no script has a command {:?}", call.name)).candidates(known));
     };
     let task = tokio::task::spawn_blocking(move || scripts.call(&call.name, &call.arguments));

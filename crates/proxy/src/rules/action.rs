@@ -6,9 +6,8 @@ use std::time::Duration;
 use memchr::memchr;
 use memchr::memmem::Finder;
 use msnp::argument;
-use msnp::codec::Span;
 use msnp::command::CommandError;
-use msnp::{Codec, Command, Direction, LengthPolicy, Limits};
+use msnp::{Command, Direction, LengthPolicy};
 use regex::bytes::Regex;
 
 use super::rule::Effect;
@@ -140,7 +139,7 @@ fn make(
     let line = line.fill(command, context);
     let payload = payload.map(|payload| payload.fill(command, context));
     let made = Command::new(direction, &line, payload.as_deref())?;
-    if length == LengthPolicy::Repair && payload.is_none() && !is_framed(&made) {
+    if length == LengthPolicy::Repair && payload.is_none() && !made.is_framed() {
         return Err(ActionError::PayloadMissing);
     }
     let made = Injection::new(made);
@@ -172,18 +171,11 @@ fn set(
 fn set_argument(command: &mut Command, index: usize, value: &[u8], length: LengthPolicy) -> Result<(), ActionError> {
     let before = command.clone();
     command.set_argument(index, value)?;
-    if length == LengthPolicy::Repair && is_framed(&before) && !is_framed(command) {
+    if length == LengthPolicy::Repair && before.is_framed() && !command.is_framed() {
         *command = before;
         return Err(ActionError::Length);
     }
     Ok(())
-}
-
-/// Whether line and payload belong together.
-fn is_framed(command: &Command) -> bool {
-    let limits = Limits { line: usize::MAX, payload: u32::MAX as usize };
-    let span = Codec::new(command.direction(), limits).finish(command.as_bytes());
-    span.is_some_and(|span| matches!(span, Span::Command(_)) && span.len() == command.as_bytes().len())
 }
 
 fn replace(

@@ -1,4 +1,4 @@
-//! Reloads rules when their files change.
+//! Reloads rules, or anything else that comes from files, when the files change.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -28,9 +28,18 @@ impl Watch {
         rules: &Arc<Rules>,
         report: impl Fn(Result<usize, Vec<Problem>>) + Send + 'static,
     ) -> notify::Result<Watch> {
-        let files: HashSet<PathBuf> = rules.files().iter().map(|file| absolute(file)).collect();
-        let folders: HashSet<PathBuf> = files.iter().filter_map(|file| file.parent().map(Path::to_path_buf)).collect();
         let watched = Arc::clone(rules);
+        Watch::files(rules.files(), move || report(watched.reload()))
+    }
+
+    /// Calls `changed`, on a thread of its own, whenever one of the files does.
+    ///
+    /// # Errors
+    ///
+    /// If the system cannot watch.
+    pub fn files(files: &[PathBuf], changed: impl Fn() + Send + 'static) -> notify::Result<Watch> {
+        let files: HashSet<PathBuf> = files.iter().map(|file| absolute(file)).collect();
+        let folders: HashSet<PathBuf> = files.iter().filter_map(|file| file.parent().map(Path::to_path_buf)).collect();
         let on_change = move |events: DebounceEventResult| {
             let is_ours = match events {
                 // editors rename over a file: any event that names it counts
@@ -38,12 +47,12 @@ impl Watch {
                     !event.kind.is_access() && event.paths.iter().any(|path| files.contains(&absolute(path)))
                 }),
                 Err(errors) => {
-                    errors.iter().for_each(|error| warn!(%error, "cannot watch rule files"));
+                    errors.iter().for_each(|error| warn!(%error, "cannot watch files"));
                     false
                 }
             };
             if is_ours {
-                report(watched.reload());
+                changed();
             }
         };
         let config = notify::Config::default();

@@ -51,7 +51,7 @@ async fn authenticate(link: &mut Link, login: &Login) -> Result<Option<String>, 
     };
     let answer = match scheme {
         "MD5" => challenge::md5_login(question.as_bytes(), login.password.as_bytes()),
-        "TWN" => passport::ticket(login, &question).await?,
+        "TWN" => passport::nexus_ticket(login, &question).await?,
         _ => {
             let nonce =
                 text(&asked, 4).ok_or_else(|| ClientError::unexpected("USR trid SSO S policy nonce", &asked))?;

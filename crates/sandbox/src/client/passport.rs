@@ -14,8 +14,13 @@ use super::Login;
 use super::error::ClientError;
 use crate::http::message::{Message, Side};
 
-/// Returns the ticket for `USR TWN S`. `parameters` are those of the server's `USR TWN S`.
-pub(super) async fn ticket(login: &Login, parameters: &str) -> Result<String, ClientError> {
+/// Asks the nexus and its login page (MSNP8 to MSNP14) for the ticket of `USR TWN S`. `parameters` are those of the
+/// server's `USR TWN S`.
+///
+/// # Errors
+///
+/// If the password is refused, or what answers is no login service.
+pub async fn nexus_ticket(login: &Login, parameters: &str) -> Result<String, ClientError> {
     let nexus = exchange(login, "GET", &login.nexus_url, "", "").await?;
     let missing = |missing| ClientError::LoginService { url: login.nexus_url.clone(), missing };
     let urls = nexus.header("PassportURLs").ok_or_else(|| missing("PassportURLs"))?;
@@ -37,6 +42,20 @@ pub(super) async fn ticket(login: &Login, parameters: &str) -> Result<String, Cl
 
 /// Returns the ticket and the proof for `USR SSO S`. `nonce` is that of the server's `USR SSO S`.
 pub(super) async fn proof(login: &Login, nonce: &str) -> Result<String, ClientError> {
+    let (ticket, secret) = single_sign_on_ticket(login).await?;
+    let iv = std::array::from_fn(|_| fastrand::u8(..));
+    let response = challenge::sso_response(secret.as_bytes(), nonce.as_bytes(), iv);
+    let missing = |_| ClientError::LoginService { url: login.rst_url.clone(), missing: "a secret" };
+    Ok(format!("{ticket} {}", response.map_err(missing)?))
+}
+
+/// Asks the ticket service (MSNP15 and later) for the ticket of `USR SSO S` and the secret, base64, that its proof is
+/// made with.
+///
+/// # Errors
+///
+/// If the password is refused, or what answers is no ticket service.
+pub async fn single_sign_on_ticket(login: &Login) -> Result<(String, String), ClientError> {
     let url = &login.rst_url;
     let answer = exchange(login, "POST", url, "Content-Type: text/xml\r\n", &ticket_request(login)).await?;
     let missing = |missing| ClientError::LoginService { url: url.clone(), missing };
@@ -44,11 +63,7 @@ pub(super) async fn proof(login: &Login, nonce: &str) -> Result<String, ClientEr
     if document.contains("FailedAuthentication") {
         return Err(ClientError::PasswordRefused { url: url.clone() });
     }
-    let (ticket, secret) =
-        messenger_ticket(&document).ok_or_else(|| missing("a ticket for messengerclear.live.com"))?;
-    let iv = std::array::from_fn(|_| fastrand::u8(..));
-    let response = challenge::sso_response(secret.as_bytes(), nonce.as_bytes(), iv).map_err(|_| missing("a secret"))?;
-    Ok(format!("{ticket} {response}"))
+    messenger_ticket(&document).ok_or_else(|| missing("a ticket for messengerclear.live.com"))
 }
 
 fn ticket_request(login: &Login) -> String {

@@ -110,6 +110,10 @@ async fn collect(connection: u64, mut back: mpsc::Receiver<Back>, wait: Duration
     let deadline = tokio::time::Instant::now() + wait.max(SHORTEST_WAIT);
     loop {
         if outcome.sent.is_some() && wait.is_zero() {
+            // to the client nothing more is due
+            if let Ok(Back::Done(done)) = back.try_recv() {
+                done.as_str().clone_into(&mut outcome.done);
+            }
             break;
         }
         let Ok(Some(answer)) = tokio::time::timeout_at(deadline, back.recv()).await else { break };

@@ -1,0 +1,66 @@
+//! The scripts of `mitmsn proxy` and `mitmsn check`.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use mitmsn_lua::{Background, Scripts};
+use mitmsn_proxy::EngineBuilder;
+use mitmsn_proxy::rules::{Problem, Watch, render_all};
+use tracing::{error, info, warn};
+
+use crate::config::Config;
+
+/// Loads the scripts of the configuration and sets their options; `None` if there are none.
+pub(super) fn load(config: &Config) -> Result<Option<Arc<Scripts>>> {
+    if config.scripts.is_empty() {
+        config.no_options()?;
+        return Ok(None);
+    }
+    let scripts = match Scripts::load(&config.scripts, &config.script) {
+        Ok(scripts) => scripts,
+        Err(problems) => {
+            anstream::eprintln!("{}", render_all(&problems, true));
+            bail!("{} problem(s) in scripts", problems.len());
+        }
+    };
+    for (name, text) in &config.options {
+        scripts.set(name, text).with_context(|| format!("--set {name}={text}: no key of the configuration"))?;
+    }
+    Ok(Some(Arc::new(scripts)))
+}
+
+/// Joins an engine that is being built.
+pub(super) fn join(scripts: &Scripts, mut builder: EngineBuilder) -> EngineBuilder {
+    for script in scripts.list() {
+        builder = builder.hook(Arc::clone(script) as _).observer(Arc::clone(script) as _);
+    }
+    builder
+}
+
+/// What runs beside the engine: timers and ticks, and the watch over the files.
+pub(super) struct Beside {
+    _background: Background,
+    _watch: Option<Watch>,
+}
+
+/// Starts it.
+pub(super) fn start(scripts: &Arc<Scripts>) -> Result<Beside> {
+    let background = scripts.start().context("cannot start the thread of the scripts")?;
+    let watched = Arc::clone(scripts);
+    let watch = Watch::files(&scripts.files(), move || report(watched.reload()))
+        .inspect_err(|error| warn!(%error, "cannot watch the scripts: send SIGHUP to reload them"))
+        .ok();
+    Ok(Beside { _background: background, _watch: watch })
+}
+
+/// Says what became of a reload.
+pub(super) fn report(outcome: Result<usize, Vec<Problem>>) {
+    match outcome {
+        Ok(0) => {}
+        Ok(count) => info!(scripts = count, "scripts reloaded"),
+        Err(problems) => {
+            error!("a script is broken: it stays as it was");
+            anstream::eprintln!("{}", render_all(&problems, true));
+        }
+    }
+}
