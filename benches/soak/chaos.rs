@@ -302,6 +302,8 @@ impl Chaos {
             let _ = self.api.get(&format!("/api/sessions/{id}"));
             let _ = self.api.get(&format!("/api/sessions/{id}/events?limit=20"));
         }
+        // the script that has it may be another by now
+        let _ = self.api.post("/api/call", &json!({ "name": "soak" }))?;
         if self.random.u8(..) < 60 {
             let query = self.random.choice(["", "?filter=verb%20%3D%3D%20%22MSG%22", "?after=0"]).unwrap_or("");
             let (time, reads) = (Duration::from_millis(self.random.u64(100..2000)), self.random.bool());
@@ -383,4 +385,67 @@ const RULES: &[(&str, &str)] = &[
     ("hold", "from = \"server\"\nverbs = [\"NLN\", \"UBX\"]\nevery = 20\nhold = { timeout = \"300ms\" }"),
 ];
 
-const SCRIPTS: &[&str] = &[""];
+/// What a script injects must be answered; what it says in its log otherwise ends the soak badly.
+const SCRIPTS: &[&str] = &[
+    r#"return { name = "Nothing" }"#,
+    r#"local count = 0
+return {
+    name = "Counting",
+    commands = { soak = function() return tostring(count) end },
+    command = function(cmd, ctx)
+        count += 1
+        ctx.state.count = (ctx.state.count or 0) + 1
+        if ctx.state.count % 10 == 0 then ctx:tag("tenth") end
+    end,
+}"#,
+    r#"return {
+    name = "Spelling",
+    verbs = { "MSG" },
+    command = function(cmd, ctx)
+        local text = cmd.text:gsub("colour", "color", 1)
+        cmd.text = text
+    end,
+}"#,
+    r#"return {
+    name = "Shields",
+    from = "client",
+    verbs = { "GCF" },
+    command = function(cmd, ctx)
+        ctx:reply("GCF {trid} " .. cmd.args[2], "<config></config>")
+        return false
+    end,
+}"#,
+    r#"return {
+    name = "Asking",
+    from = "client",
+    verbs = { "CHG", "SYN" },
+    command = function(cmd, ctx)
+        ctx:inject("URL {trid} RULE rule", function(replies, done)
+            if done == "complete" and (#replies ~= 1 or replies[1].args[2] ~= "rule") then
+                ctx:log("warn", "soak: a wrong answer to a script")
+            end
+        end)
+    end,
+}"#,
+    r#"return {
+    name = "Pinging",
+    tick_interval = 0.5,
+    tick = function()
+        for index, ctx in mitmsn.connections() do
+            if index % 10 == 0 and ctx.account ~= "" then ctx:inject("PNG", function() end) end
+        end
+    end,
+}"#,
+    r#"return {
+    name = "Waiting",
+    from = "server",
+    verbs = { "UBX", "NLN" },
+    command = function(cmd, ctx)
+        local dice = math.random(20)
+        if dice == 1 then ctx:hold(0.3) end
+        if dice == 2 then ctx:delay(0.02) end
+        if dice == 3 then ctx:after(0.1, function() ctx.state.late = cmd.line end) end
+    end,
+}"#,
+    r#"return { name = "Failing", verbs = { "NOT" }, command = function(cmd, ctx) error("on purpose", 0) end }"#,
+];

@@ -99,6 +99,8 @@ fn compare(path: &Path, books: &Books, keys: &mut BTreeMap<u64, String>, violati
                     ("the client received", &client.received, Side::Sent(ServerToClient), false),
                 ] {
                     if let Err(difference) = tally.compare(stream(side), may_be_cut) {
+                        let beside = path.with_file_name("..");
+                        tally.write(stream(side), &beside, &format!("{key} {what}"))?;
                         let closed = if was_closed { ", closed from outside" } else { "" };
                         violations.push(format!("{key} ({number}{closed}): what {what}: {difference}"));
                     }

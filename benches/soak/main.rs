@@ -4,7 +4,8 @@
 //! cargo bench --bench soak -- [--minutes 30] [--connections 200] [--seed 1] [--pace 1.5] [--smoke] [--keep]
 //! ```
 //!
-//! Without arguments it is over in ten seconds. Both ends of every dialogue are here: each client knows every answer before
+//! Without arguments it is over in ten seconds; `--keep` leaves the files, and writes streams down that differ, so use it for
+//! short runs. Both ends of every dialogue are here: each client knows every answer before
 //! it asks, each server knows every request, and what a third injects, edits or drops is known again by its token. At the
 //! end the transcripts are compared with what the sockets sent and received. It exits with 1 on any violation.
 
@@ -78,7 +79,10 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options> {
             "--connections" => options.connections = value()?.parse::<usize>()?.max(4),
             "--seed" => options.seed = value()?.parse()?,
             "--pace" => options.pace = Duration::from_secs_f64(value()?.parse()?),
-            "--keep" => options.keeps = true,
+            "--keep" => {
+                options.keeps = true;
+                tally::keep_all();
+            }
             "--smoke" => {
                 options.time = Duration::from_secs(4);
                 options.connections = 16;
@@ -150,6 +154,11 @@ async fn soak(options: &Options) -> Result<Report> {
     }
     let (last, cpu) = (proxy.sample(start)?, proxy.cpu()?);
     let complaints = proxy.stop()?;
+    for (complaint, _) in
+        complaints.iter().filter(|(text, _)| ["soak: ", "panicked"].iter().any(|bad| text.contains(bad)))
+    {
+        world.ledger.violation(format!("in the log: {complaint}"));
+    }
     let mut books = std::mem::take(&mut *world.ledger.books());
     let bytes = judge::judge(&mut books, &folder.path().join("sessions"))?;
     let (memory, problem) = flatness(&samples, last);

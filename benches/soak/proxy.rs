@@ -39,7 +39,7 @@ impl Proxy {
         std::fs::write(&rules, "")?;
         let program = env!("CARGO_BIN_EXE_mitmsn");
         let help = Command::new(program).args(["proxy", "--help"]).output()?;
-        let script = String::from_utf8_lossy(&help.stdout).contains("--script").then(|| folder.join("script.lua"));
+        let script = String::from_utf8_lossy(&help.stdout).contains("--script").then(|| folder.join("script.luau"));
         let mut command = Command::new(program);
         command.env_clear().env("HOME", folder);
         command.args([
@@ -53,7 +53,7 @@ impl Proxy {
         ]);
         command.arg("--keep-secrets").arg("--record").arg(folder.join("sessions")).arg("--rules").arg(&rules);
         if let Some(script) = &script {
-            std::fs::write(script, "")?;
+            std::fs::write(script, "return {}\n")?;
             command.arg("--script").arg(script);
         }
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;

@@ -1,5 +1,8 @@
 //! [`Tally`]: what one socket sent or received, without keeping it.
 
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 /// Counts and hashes a stream, block by block, so that a difference can be placed.
 #[derive(Clone, Debug)]
 pub(crate) struct Tally {
@@ -13,9 +16,20 @@ pub(crate) struct Tally {
 
 impl Default for Tally {
     fn default() -> Tally {
-        Tally { len: 0, hash: START, blocks: Vec::new(), tail: None }
+        Tally { len: 0, hash: START, blocks: Vec::new(), tail: keeps_all().then(Vec::new) }
     }
 }
+
+/// Keeps all bytes from now on, to write them down where they differ: for short runs.
+pub(crate) fn keep_all() {
+    KEEPS.store(true, Ordering::Relaxed);
+}
+
+fn keeps_all() -> bool {
+    KEEPS.load(Ordering::Relaxed)
+}
+
+static KEEPS: AtomicBool = AtomicBool::new(false);
 
 impl Tally {
     /// One that keeps the latest bytes too.
@@ -39,7 +53,7 @@ impl Tally {
         }
         if let Some(tail) = &mut self.tail {
             tail.extend_from_slice(bytes);
-            if tail.len() > 2 * TAIL {
+            if tail.len() > 2 * TAIL && !keeps_all() {
                 tail.drain(..tail.len() - TAIL);
             }
         }
@@ -47,7 +61,7 @@ impl Tally {
 
     /// Keeps few of the latest bytes: the connection ended as it should.
     pub(crate) fn shrink(&mut self) {
-        if let Some(tail) = &mut self.tail {
+        if let Some(tail) = self.tail.as_mut().filter(|_| !keeps_all()) {
             *tail = tail[tail.len().saturating_sub(2 * BLOCK as usize)..].to_vec();
         }
     }
@@ -58,6 +72,15 @@ impl Tally {
 
     pub(crate) fn hash(&self) -> u64 {
         self.hash
+    }
+
+    /// Writes down what was kept, beside what a transcript says.
+    pub(crate) fn write(&self, recorded: &[u8], folder: &Path, name: &str) -> std::io::Result<()> {
+        if keeps_all() {
+            std::fs::write(folder.join(format!("{name}.socket")), self.tail.as_deref().unwrap_or_default())?;
+            std::fs::write(folder.join(format!("{name}.transcript")), recorded)?;
+        }
+        Ok(())
     }
 
     /// Compares what was counted with what a transcript says. A stream that was cut may be shorter there.

@@ -390,11 +390,16 @@ impl Relay {
         match outcome.hold {
             Some(hold) if !self.lanes[direction.index()].shut => {
                 let since = Instant::now();
+                let leaves = received.as_ref().and_then(|received| {
+                    let leaves = numbered(outcome.forward.clone(), number);
+                    (leaves != std::slice::from_ref(received)).then_some(leaves)
+                });
                 let waiting = Waiting {
                     number: 0,
                     since,
                     delay,
                     ids: number,
+                    leaves,
                     answers_challenges: hold.answer_challenges,
                     faults: outcome.faults,
                 };
