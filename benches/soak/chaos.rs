@@ -118,11 +118,15 @@ impl Chaos {
         let frame =
             Frame { line: String::from_utf8_lossy(command.line()).into_owned(), payload: command.payload().to_vec() };
         let route = format!("/api/held/{number}/release");
+        let loose = match direction {
+            Direction::ClientToServer => Kind::LooseRequest,
+            Direction::ServerToClient => Kind::LoosePush,
+        };
         let dice = self.random.u8(0..100);
         match frame.token() {
             // its time runs out, or it is looked at again
             _ if dice < 40 => Ok(()),
-            Some(token) if matches!(token.kind, Kind::LooseRequest | Kind::LoosePush) && dice < 75 => {
+            Some(token) if token.kind == loose && dice < 75 => {
                 if self.is_accepted(&format!("/api/held/{number}/drop"), &json!({}))? {
                     self.ledger.count("dropped", 1);
                     self.ledger.books().dropped.insert(token);

@@ -82,6 +82,8 @@ impl Relay {
                         _ => {}
                     }
                     let decision = if wanted.holds(direction, span.slot) {
+                        // what comes of this one is counted from those before it
+                        self.note_latest(data, &mut work);
                         self.consult(direction, bytes, span, time, &mut scratch)
                     } else {
                         Decision::AsItCame
@@ -97,7 +99,6 @@ impl Relay {
                         decision => {
                             let before = data.get(work.forwarded..frame.start).unwrap_or_default();
                             self.lanes[direction.index()].collect(before, std::mem::take(&mut work.commands) - 1);
-                            self.note_latest(data, &mut work);
                             self.carry_out(direction, decision, scratch.as_ref(), &mut work);
                             work.forwarded = at;
                             work.has_changes = true;
