@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::time::{Duration, Instant};
 
-use msnp::{Codec, Direction, Limits};
+use msnp::{Codec, Command, Direction, Limits};
 use tokio::net::TcpStream;
 
 use crate::buffers;
@@ -69,6 +69,8 @@ pub(crate) struct Waiting {
     pub(crate) delay: Option<Duration>,
     /// The client's id of it, and the one towards the server.
     pub(crate) ids: Option<(u32, u32)>,
+    /// What leaves if nobody changes it, if that differs from what arrived.
+    pub(crate) leaves: Option<Vec<Command>>,
     /// Whether challenges are answered meanwhile.
     pub(crate) answers_challenges: bool,
     /// What begins with it.

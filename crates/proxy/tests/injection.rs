@@ -251,6 +251,32 @@ async fn an_injected_command_of_a_rule_gets_an_id_of_its_own() {
 }
 
 #[tokio::test]
+async fn an_injected_command_follows_the_latest_of_several_commands_that_came_at_once() {
+    let mut rig = Rig::start("[[rule]]\nverbs = ['URL']\ntag = 'x'\n").await;
+    rig.client.send("CHG 3 NLN 0\r\nURL 4 INBOX\r\n").await;
+    rig.server.expect("CHG 3 NLN 0\r\nURL 4 INBOX\r\n").await;
+    rig.inject(ClientToServer, "URL {trid} INBOX", None);
+    rig.server.expect("URL 5 INBOX\r\n").await;
+    rig.finish().await;
+}
+
+#[tokio::test]
+async fn what_a_held_command_became_is_recorded_when_it_leaves() {
+    let mut rig = Rig::start("[[rule]]\nverbs = ['CHG']\nhold = true\nset.capabilities = '8'\n").await;
+    rig.inject(ClientToServer, "URL {trid} INBOX", None);
+    rig.server.expect("URL 2 INBOX\r\n").await;
+    rig.client.send("CHG 2 NLN 0\r\n").await;
+    let number = rig.held().await;
+    assert!(rig.engine.release(number, Release::AsItIs, "test").await);
+    rig.server.expect("CHG 3 NLN 8\r\n").await;
+    rig.server.send("CHG 3 NLN 8\r\n").await;
+    let number = rig.held().await;
+    assert!(rig.engine.release(number, Release::AsItIs, "test").await);
+    rig.client.expect("CHG 2 NLN 8\r\n").await;
+    rig.finish().await;
+}
+
+#[tokio::test]
 async fn a_held_command_keeps_its_place_and_the_other_direction_flows() {
     let mut rig =
         Rig::start("[[rule]]\nname = \"stop\"\nfrom = \"client\"\nverbs = [\"CHG\"]\nfirst = 1\nhold = true\n").await;

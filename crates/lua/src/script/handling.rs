@@ -34,6 +34,10 @@ impl Hook for Script {
             return Verdict::forward();
         }
         let called = self.with_vm(self.settings.time_limit, |vm| {
+            if !self.shown.load().wants(command, context) {
+                // another script took its place while this call waited
+                return Ok(Verdict::forward());
+            }
             let done = handle(vm, command, context);
             done.map_err(|fault| (vm.place(&fault), fault))
         });

@@ -156,6 +156,7 @@ impl Relay {
     fn report_release(&mut self, direction: Direction, waiting: &Waiting, sent: Option<Vec<Command>>, by: Arc<str>) {
         self.engine.holds.remove(waiting.number);
         let after = waiting.since.elapsed();
+        let sent = sent.or_else(|| waiting.leaves.clone());
         self.report(Event::Released { number: waiting.number, direction, sent, by, after });
     }
 }

@@ -83,6 +83,8 @@ impl Relay {
                         _ => {}
                     }
                     let decision = if wanted.holds(direction, span.slot) {
+                        // what comes of this one is counted from those before it
+                        self.note_latest(data, &mut work);
                         self.consult(direction, bytes, span, time, &mut scratch)
                     } else {
                         Decision::AsItCame
@@ -98,7 +100,6 @@ impl Relay {
                         decision => {
                             let before = data.get(work.forwarded..frame.start).unwrap_or_default();
                             self.lanes[direction.index()].collect(before, std::mem::take(&mut work.commands) - 1);
-                            self.note_latest(data, &mut work);
                             self.carry_out(direction, decision, scratch.as_ref(), &mut work);
                             work.forwarded = at;
                             work.has_changes = true;
@@ -394,11 +395,16 @@ impl Relay {
         match outcome.hold {
             Some(hold) if !self.lanes[direction.index()].shut => {
                 let since = Instant::now();
+                let leaves = received.as_ref().and_then(|received| {
+                    let leaves = numbered(outcome.forward.clone(), number);
+                    (leaves != std::slice::from_ref(received)).then_some(leaves)
+                });
                 let waiting = Waiting {
                     number: 0,
                     since,
                     delay,
                     ids: number,
+                    leaves,
                     answers_challenges: hold.answer_challenges,
                     faults: outcome.faults,
                 };
