@@ -261,19 +261,19 @@ impl Talk {
             return;
         }
         match dice {
-            ..12 => {
+            0..12 => {
                 self.loose += 1;
                 let token = Token { kind: Kind::LooseRequest, key: self.key.clone(), number: self.loose };
                 self.ask(out, format!("URL {id} DROP {token}"), Some(token.clone()));
             }
-            ..16 => {
+            12..16 => {
                 self.shields_said += 1;
                 let token = Token { kind: Kind::Shield, key: self.key.clone(), number: self.shields_said };
                 self.shields.insert(id);
                 self.counts[0] += 1;
                 out.extend_from_slice(format!("GCF {id} {token}\r\n").as_bytes());
             }
-            ..18 => {
+            16..18 => {
                 self.expect(What::Redirect(id), None);
                 self.counts[0] += 1;
                 out.extend_from_slice(format!("XFR {id} SB\r\n").as_bytes());
@@ -281,12 +281,12 @@ impl Talk {
             _ => {
                 let token = self.token(Kind::Request);
                 match dice {
-                    ..40 => self.ask(out, format!("URL {id} INBOX {token}"), None),
-                    ..46 => self.ask(out, format!("URL {id} ERR {token}"), None),
-                    ..56 => self.ask(out, format!("CHG {id} NLN {count} {token}"), None),
-                    ..61 => self.ask(out, format!("FND {id} {count} {token}"), None),
-                    ..65 => self.ask(out, format!("SYN {id} 0 {token}"), None),
-                    ..72 => self.ask(out, format!("XYZ {id} {token}"), None),
+                    0..40 => self.ask(out, format!("URL {id} INBOX {token}"), None),
+                    40..46 => self.ask(out, format!("URL {id} ERR {token}"), None),
+                    46..56 => self.ask(out, format!("CHG {id} NLN {count} {token}"), None),
+                    56..61 => self.ask(out, format!("FND {id} {count} {token}"), None),
+                    61..65 => self.ask(out, format!("SYN {id} 0 {token}"), None),
+                    65..72 => self.ask(out, format!("XYZ {id} {token}"), None),
                     _ => {
                         let body = Body::write(&token.to_string(), PLAIN, &mut self.random);
                         self.ask_with(out, format!("UUX {id}"), &body);

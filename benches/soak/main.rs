@@ -218,7 +218,8 @@ fn flatness(samples: &[Sample], last: Sample) -> (String, Option<String>) {
     let mean =
         |part: &[Sample], of: fn(&Sample) -> u64| part.iter().map(of).sum::<u64>() as f64 / part.len().max(1) as f64;
     let (second, end) = (&samples[third..2 * third], &samples[2 * third..]);
-    let (memory, descriptors): (fn(&Sample) -> u64, fn(&Sample) -> u64) = (|one| one.memory, |one| one.descriptors);
+    let memory: fn(&Sample) -> u64 = |one| one.memory;
+    let descriptors: fn(&Sample) -> u64 = |one| one.descriptors;
     let at = |share: usize| samples.get((samples.len() - 1) * share / 100).map_or(0, memory);
     let most = |of: fn(&Sample) -> u64| samples.iter().map(of).max().unwrap_or(0);
     let text = format!(
