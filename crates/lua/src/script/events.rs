@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use mitmsn_proxy::Interest;
 use mitmsn_proxy::observer::{About, Event, Observer};
 use mlua::IntoLuaMulti;
+use msnp::flow;
 
 use super::Script;
 use crate::api::context::Context;
@@ -12,6 +14,10 @@ use crate::host::{Host, lock};
 use crate::people::{Gone, Member};
 
 impl Observer for Script {
+    fn interest(&self) -> Interest {
+        TELLING
+    }
+
     fn observe(&self, event: &Event<'_>, about: &About<'_>) {
         match event {
             Event::SessionStarted => {
@@ -95,3 +101,14 @@ fn context(host: &Arc<Host>, about: &About<'_>) -> Context {
         effects: None,
     }
 }
+
+/// The commands after which version or account may be known.
+const TELLING: Interest = {
+    let mut interest = Interest::nothing();
+    let mut i = 0;
+    while i < flow::TELLING.len() {
+        interest = interest.and(flow::TELLING[i].0, flow::TELLING[i].1);
+        i += 1;
+    }
+    interest
+};
