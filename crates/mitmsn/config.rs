@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use etcetera::{BaseStrategy, choose_base_strategy};
 use mitmsn_proxy::Settings;
 use mitmsn_proxy::fault::{self, StreamFault};
@@ -132,19 +132,13 @@ impl Config {
             insert(&mut table, path, value);
         }
         let config = Config::deserialize(table);
-        let config = config.map_err(|error| anyhow::anyhow!("configuration: {}", error.message()))?;
+        let config = config.map_err(|error| anyhow!("configuration: {}", error.message()))?;
         Ok(Config { options, ..config })
     }
 
     /// Refuses what is no key, where there are no scripts that may know it.
     pub(crate) fn no_options(&self) -> Result<()> {
-        let Some((path, text)) = self.options.first() else { return Ok(()) };
-        let known = defaults()?;
-        let paths: Vec<String> = leaves(&known).map(|(path, _)| path).collect();
-        match closest(path, paths.iter().map(String::as_str)) {
-            Some(near) => bail!("--set {path}={text}: unknown key {path}; did you mean {near}?"),
-            None => bail!("--set {path}={text}: unknown key {path}; keys are {}", paths.join(", ")),
-        }
+        self.options.first().map_or(Ok(()), |(path, text)| Err(unknown_key(path, text, &[])?))
     }
 
     /// Returns the settings of the engine.
@@ -225,6 +219,16 @@ fn check_keys(file: &Path, source: &str, table: &DeTable<'_>, known: &Table, pro
             }
         }
     }
+}
+
+/// Returns the complaint about a `--set` of what is neither a key nor one of these options of scripts.
+pub(crate) fn unknown_key(path: &str, text: &str, options: &[String]) -> Result<anyhow::Error> {
+    let known = defaults()?;
+    let paths: Vec<String> = leaves(&known).map(|(path, _)| path).chain(options.iter().cloned()).collect();
+    Ok(match closest(path, paths.iter().map(String::as_str)) {
+        Some(near) => anyhow!("--set {path}={text}: unknown key {path}; did you mean {near}?"),
+        None => anyhow!("--set {path}={text}: unknown key {path}; keys are {}", paths.join(", ")),
+    })
 }
 
 /// Returns every key with its default.

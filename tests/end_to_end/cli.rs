@@ -170,3 +170,23 @@ fn the_demo_shows_the_dialogue_and_leaves_two_transcripts() {
         assert_eq!(mitmsn(home.path(), &["show", file.to_str().unwrap()]).status.code(), Some(0));
     }
 }
+
+#[cfg(feature = "lua")]
+#[test]
+fn check_loads_scripts() {
+    let home = tempfile::tempdir().unwrap();
+    let script = home.path().join("it.luau");
+    std::fs::write(&script, "return { options = { rate = 1 } }").unwrap();
+    let script = script.to_str().unwrap();
+    let output = mitmsn(home.path(), &["check", "--script", script, "--set", "rate=0.5"]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert!(out(&output).contains("scripts: 1"), "{}", out(&output));
+    let output = mitmsn(home.path(), &["check", "--script", script, "--set", "raet=0.5"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said(&output).contains("did you mean rate?"), "{}", said(&output));
+    std::fs::write(script, "return {\n verbs = 'CVR' }").unwrap();
+    let output = mitmsn(home.path(), &["check", "--script", script]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said(&output).contains("`verbs` must be a list of strings, not a string"), "{}", said(&output));
+    assert!(said(&output).contains("it.luau:2:2"), "{}", said(&output));
+}

@@ -16,6 +16,8 @@ mod recording;
 mod redirects;
 mod replay;
 mod rules;
+#[cfg(feature = "lua")]
+mod scripts;
 mod sessions;
 mod streams;
 #[cfg(target_os = "linux")]

@@ -17,7 +17,13 @@ impl Fault {
     pub(crate) fn of(error: &Error, chunk: &str) -> Fault {
         let (text, traceback) = texts(error);
         let (line, message) = match place(&text, chunk) {
-            Some((line, rest)) => (Some(line), rest.strip_prefix(": ").unwrap_or(rest)),
+            Some((line, mut rest)) => {
+                // an error that went through coroutines has the place of each
+                while let Some((_, inner)) = rest.strip_prefix(": ").and_then(|rest| place(rest, chunk)) {
+                    rest = inner;
+                }
+                (Some(line), rest.strip_prefix(": ").unwrap_or(rest))
+            }
             None => (traceback.lines().find_map(|level| Some(place(level.trim_start(), chunk)?.0)), text.as_str()),
         };
         Fault { message: shorten(message), line }
@@ -102,6 +108,8 @@ mod tests {
             let fault = Fault::of(&error, "a/echo.luau");
             (fault.line, fault.message)
         };
+        let twice = Error::RuntimeError("a/echo.luau:12: a/echo.luau:3: oh".into());
+        assert_eq!(fault(twice), (Some(12), "oh".into()));
         let raised = Error::RuntimeError("a/echo.luau:12: oh\nno\nstack traceback:\n\t[C]: in ?".into());
         assert_eq!(fault(raised), (Some(12), "oh no".into()));
         let traceback = "stack traceback:\n\t[C]: in ?\n\ta/echo.luau:3: in function <a/echo.luau:1>".to_owned();

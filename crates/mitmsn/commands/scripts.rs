@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use mitmsn_lua::{Background, Scripts};
+use mitmsn_lua::{Background, Scripts, SetError};
 use mitmsn_proxy::EngineBuilder;
 use mitmsn_proxy::rules::{Problem, Watch, render_all};
 use tracing::{error, info, warn};
 
-use crate::config::Config;
+use crate::config::{Config, unknown_key};
 
 /// Loads the scripts of the configuration and sets their options; `None` if there are none.
 pub(super) fn load(config: &Config) -> Result<Option<Arc<Scripts>>> {
@@ -23,8 +23,12 @@ pub(super) fn load(config: &Config) -> Result<Option<Arc<Scripts>>> {
             bail!("{} problem(s) in scripts", problems.len());
         }
     };
-    for (name, text) in &config.options {
-        scripts.set(name, text).with_context(|| format!("--set {name}={text}: no key of the configuration"))?;
+    for (path, text) in &config.options {
+        let name = path.strip_prefix("script.").unwrap_or(path);
+        match scripts.set(name, text) {
+            Err(SetError::Unknown { known, .. }) => return Err(unknown_key(path, text, &known)?),
+            set => set.with_context(|| format!("--set {path}={text}"))?,
+        }
     }
     Ok(Some(Arc::new(scripts)))
 }

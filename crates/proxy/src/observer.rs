@@ -15,12 +15,19 @@ use msnp::{Command, Direction};
 use msnp_transcript::event::JoinedBy;
 
 use crate::connection::Connection;
+use crate::hook::Interest;
 use crate::session::Session;
 
 /// Is told what happens.
 pub trait Observer: Send + Sync {
     /// Is told of one event, or of a run of commands. Called on the connection's task: must not block.
     fn observe(&self, event: &Event<'_>, about: &About<'_>);
+
+    /// Returns which of the commands that are forwarded as they came the observer wants to be told of. It may be told of
+    /// others too. Asked before each batch.
+    fn interest(&self) -> Interest {
+        Interest::everything()
+    }
 
     /// Returns something to wait for before more is read, if the observer cannot keep up.
     fn pressure(&self) -> Option<Pin<Box<dyn Future<Output = ()> + Send + '_>>> {
@@ -191,6 +198,11 @@ impl Observers {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Returns what they want together.
+    pub(crate) fn interest(&self) -> Interest {
+        self.0.iter().fold(Interest::nothing(), |all, observer| all.union(observer.interest()))
     }
 
     pub(crate) fn tell(&self, event: &Event<'_>, about: &About<'_>) {

@@ -4,8 +4,8 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::SystemTime;
 
-use msnp::Version;
 use msnp::argument::Scope;
+use msnp::{Direction, Version};
 use msnp_transcript::id;
 
 use crate::observer::{About, Event, Observers};
@@ -20,6 +20,8 @@ pub struct Session {
     /// 0 while it is unknown.
     version: AtomicU8,
     connections: AtomicU64,
+    /// Commands from the client and from the server.
+    commands: [AtomicU64; 2],
     observers: Observers,
 }
 
@@ -31,6 +33,7 @@ impl Session {
             account: OnceLock::new(),
             version: AtomicU8::new(0),
             connections: AtomicU64::new(0),
+            commands: Default::default(),
             observers,
         };
         session.tell(&Event::SessionStarted, now);
@@ -60,6 +63,15 @@ impl Session {
     /// Returns how many connections the session has had.
     pub fn connections(&self) -> u64 {
         self.connections.load(Ordering::Relaxed)
+    }
+
+    /// Returns how many commands came towards the server or towards the client, since it was known whose they are.
+    pub fn commands(&self, direction: Direction) -> u64 {
+        self.commands[direction.index()].load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn count_commands(&self, direction: Direction, count: u64) {
+        self.commands[direction.index()].fetch_add(count, Ordering::Relaxed);
     }
 
     pub(crate) fn learn(&self, account: Option<&str>, version: Option<Version>) {

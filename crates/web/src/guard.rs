@@ -15,7 +15,10 @@ use crate::server::Control;
 /// Lets a request through, or says why not.
 pub(crate) async fn guard(State(control): State<Arc<Control>>, request: Request, next: Next) -> Response {
     match check(request.headers(), control.token()) {
-        Ok(()) => next.run(request).await,
+        Ok(()) => {
+            control.live.wake();
+            next.run(request).await
+        }
         Err(error) => error.into_response(),
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
@@ -24,6 +25,8 @@ use crate::types;
 pub struct Live {
     pub(crate) ring: Ring,
     pub(crate) keep_secrets: bool,
+    /// Somebody has asked. Until then only what tells the state of sessions is looked at, and no command is kept.
+    is_awake: AtomicBool,
     sessions: Mutex<Sessions>,
 }
 
@@ -161,7 +164,16 @@ pub(crate) struct Candidate {
 impl Live {
     /// Returns an observer that keeps so many bytes of the latest commands.
     pub fn new(history: usize, keep_secrets: bool) -> Live {
-        Live { ring: Ring::new(history), keep_secrets, sessions: Mutex::default() }
+        Live { ring: Ring::new(history), keep_secrets, is_awake: AtomicBool::new(false), sessions: Mutex::default() }
+    }
+
+    /// Somebody asks: from now on commands are kept.
+    pub(crate) fn wake(&self) {
+        self.is_awake.store(true, Ordering::Relaxed);
+    }
+
+    fn is_awake(&self) -> bool {
+        self.is_awake.load(Ordering::Relaxed)
     }
 
     /// Returns the sessions: those that go on, oldest first, behind the latest that have ended.
@@ -220,6 +232,10 @@ impl Live {
 }
 
 impl Observer for Live {
+    fn interest(&self) -> Interest {
+        if self.is_awake() { Interest::everything() } else { TELLING }
+    }
+
     fn observe(&self, event: &Event<'_>, about: &About<'_>) {
         let Some(tracked) = self.tracked(about, event) else { return };
         let place = Place::of(about);
@@ -227,7 +243,6 @@ impl Observer for Live {
         match event {
             Event::Commands(run) => {
                 let mut now = lock(&tracked.now);
-                now.commands[run.direction.index()] += run.spans.len() as u64;
                 for (bytes, span) in run.iter() {
                     // messages are counted on switchboards
                     let is_board = place.scope.server == Some(ServerKind::Switchboard);
@@ -243,20 +258,23 @@ impl Observer for Live {
                 }
                 now.know(about, place);
                 drop(now);
-                self.ring.commands(source, run);
+                if self.is_awake() {
+                    self.ring.commands(source, run);
+                }
             }
             Event::Changed(changed) => {
                 let changed = Arc::new(changed.clone());
                 let mut now = lock(&tracked.now);
                 let received = &changed.received;
-                now.commands[received.direction().index()] += 1;
                 now.errors += u64::from(received.verb().is_error());
                 if TELLING.holds(received.direction(), received.slot()) {
                     now.news.add(about.time, place, Seldom::Changed(Arc::clone(&changed)));
                 }
                 now.know(about, place);
                 drop(now);
-                self.ring.add(source, What::Changed(changed));
+                if self.is_awake() {
+                    self.ring.add(source, What::Changed(changed));
+                }
             }
             Event::Injected { command, by } => {
                 let mut now = lock(&tracked.now);
@@ -364,6 +382,7 @@ impl Now {
             self.account = about.session.account().map(str::to_owned);
         }
         self.version = about.session.version().or(self.version);
+        self.commands = Direction::BOTH.map(|direction| about.session.commands(direction));
         self.rename(place.connection, place.scope);
         if self.news.is_much() {
             self.catch_up();

@@ -258,9 +258,29 @@ fn nothing_of_an_example_is_lost() {
     assert!(log.iter().all(|line| !line.contains("is lost")), "{log:?}");
 }
 
-/// Whatever a script can use has a type, and whatever has a type is there.
+#[test]
+fn the_scripts_in_the_documentation_load() {
+    let text = std::fs::read_to_string(folder().join("../../docs/scripts.md")).unwrap();
+    let blocks: Vec<&str> = text.split("```luau\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    assert_eq!(blocks.len(), 3);
+    for block in &blocks {
+        Rig::new(block);
+    }
+    let made = Rig::new(blocks[0]).client(&message("MSG 3 N", TEXT, "hello"));
+    assert_eq!((made.forward, made.by), (vec![message("MSG 3 N", TEXT, "HELLO!")], vec!["Shout".to_owned()]));
+    assert_eq!(Rig::new(blocks[2]).call("hello", &["Alice"]).unwrap(), "hello Alice, there are 0 connections");
+}
+
+/// Whatever a script can use has a type and is documented, and whatever has a type is there.
 #[test]
 fn the_types_for_editors_name_everything() {
+    let documentation = std::fs::read_to_string(folder().join("../../docs/scripts.md")).unwrap();
+    let documents = |before: &str, names: &BTreeSet<String>| {
+        for name in names {
+            let is_there = [".", ":"].iter().any(|sign| documentation.contains(&format!("`{before}{sign}{name}")));
+            assert!(is_there, "{before}.{name}");
+        }
+    };
     let types = std::fs::read_to_string(folder().join("mitmsn.d.luau")).unwrap();
     let block = |start: &str, end: &str| {
         let (_, rest) = types.split_once(start).unwrap_or_else(|| panic!("no {start}"));
@@ -283,17 +303,24 @@ fn the_types_for_editors_name_everything() {
         let (_, list) = tags.split_once("it has ").unwrap();
         list.split(", ").map(|name| name.split_whitespace().next().unwrap_or_default().to_owned()).collect()
     };
-    assert_eq!(names(&block("declare extern type Command with", "\nend")), listed("cmd"));
-    assert_eq!(names(&block("declare extern type Context with", "\nend")), listed("ctx"));
+    for (kind, value) in [("Command", "cmd"), ("Context", "ctx")] {
+        let own = listed(value);
+        assert_eq!(names(&block(&format!("declare extern type {kind} with"), "\nend")), own);
+        documents(value, &own);
+    }
     for (table, start) in [("Command", "declare Command: {"), ("mitmsn", "declare mitmsn: {")] {
         let body =
             format!("local t = {{}} for name in {table} do table.insert(t, name) end ctx:tag(table.concat(t, ','))");
         let tags = Rig::body(&body).client("PNG\r\n").tags.concat();
         let there: BTreeSet<String> = tags.split(',').map(str::to_owned).collect();
         assert_eq!(names(&block(start, "\n}")), there);
+        documents(table, &there);
     }
     let keys = names(&block("export type Script = {", "\n}"));
     let problem = Rig::try_with("return { zzzzzzzzzzzz = 1 }", &patient()).err().unwrap();
     let (_, list) = problem.split_once("a script has the keys ").unwrap();
     assert_eq!(keys, list.split(", ").map(|name| name.trim().to_owned()).collect());
+    for key in keys {
+        assert!(documentation.contains(&format!("\n| `{key}` | ")), "{key}");
+    }
 }

@@ -154,6 +154,14 @@ fn what_raises_loses_its_call() {
         ("cmd.args.nothing = 1", "CHG has no argument `nothing`"),
         ("ctx:reply('nonsense')", "a line starts with"),
         ("local function f() return 1 + f() end f()", "stack overflow"),
+        ("local function f() string.gsub('a', 'a', f) end f()", "stack overflow"),
+        (
+            "local m = {} local t = setmetatable({}, m) m.__tostring = function() return tostring(t) end tostring(t)",
+            "stack",
+        ),
+        ("local m = {} local t = setmetatable({}, m) m.__index = function() return t.x end tostring(t.x)", "stack"),
+        ("local function f() table.sort({ 1, 2 }, f) end f()", "stack overflow"),
+        ("local function f() coroutine.wrap(f)() end f()", "stack overflow"),
         ("coroutine.yield()", "yield"),
         ("assert(false, 'so')", "so"),
         ("table.sort({ 1, 'a' })", "compare"),
@@ -209,7 +217,7 @@ fn another_connection_waits_for_at_most_the_limit() {
     let limit = Duration::from_millis(300);
     let rig = Rig::with(&misbehaving("while true do end"), &limits(limit, MUCH));
     std::thread::scope(|scope| {
-        let loops = scope.spawn(|| (0..5).for_each(|_| drop(rig.client("CHG 8 NLN\r\n"))));
+        let loops = scope.spawn(|| (0..10).for_each(|_| drop(rig.client("CHG 8 NLN\r\n"))));
         let mut longest = Duration::ZERO;
         while !loops.is_finished() {
             let start = Instant::now();
@@ -219,7 +227,7 @@ fn another_connection_waits_for_at_most_the_limit() {
             assert!(["USR 2 TWN I a@b\r\n", "USR 2 MD5 I a@b\r\n"].contains(&made.forward[0].as_str()));
         }
         // its own call is short; the rest is for a machine that has other things to do
-        assert!(longest < limit + Duration::from_millis(500), "{longest:?}");
+        assert!(longest < limit + Duration::from_secs(1), "{longest:?}");
     });
 }
 

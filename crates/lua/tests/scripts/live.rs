@@ -250,6 +250,6 @@ async fn other_connections_go_on_while_a_script_loops() {
         bob_server.expect(&format!("SND {id}\r\n")).await;
         longest = longest.max(start.elapsed());
     }
-    assert!(longest < settings.time_limit + Duration::from_millis(500), "{longest:?}");
+    assert!(longest < settings.time_limit + Duration::from_secs(1), "{longest:?}");
     alice_server.expect(&commands).await;
 }

@@ -61,7 +61,7 @@ impl Relay {
         let mut wanted = self.wanted();
         let lane = direction.index();
         let time = SystemTime::now();
-        let mut work = Work::new(self.lanes[lane].streamed, self.engine.observers.is_empty());
+        let mut work = Work::new(self.lanes[lane].streamed, self.engine.observers.interest());
         // memory that the commands of one read share
         let mut scratch = None;
         let mut at = 0;
@@ -75,6 +75,7 @@ impl Relay {
                 }
                 Span::Command(span) => {
                     work.commands += 1;
+                    work.total += 1;
                     let bytes = &data[frame.clone()];
                     match direction {
                         Direction::ClientToServer if span.slot == PNG => self.transactions.note_ping(),
@@ -93,7 +94,7 @@ impl Relay {
                             if direction == Direction::ClientToServer && span.slot != PNG && span.slot != OUT {
                                 work.numbered = Some(frame.start);
                             }
-                            work.span(frame, span);
+                            work.span(direction, frame, span);
                         }
                         Decision::Gone(changed) => work.items.extend(changed.map(Item::Changed)),
                         decision => {
@@ -114,6 +115,9 @@ impl Relay {
         }
         self.note_latest(data, &mut work);
         self.forward_rest(direction, data, at, &work, receiver);
+        if let Some(session) = self.reporter.session() {
+            session.count_commands(direction, work.total);
+        }
         self.tell(direction, data, work, time);
         at
     }
@@ -537,9 +541,12 @@ struct Work {
     /// Whether a hook changed something, so that what leaves is not what was read.
     has_changes: bool,
     commands: usize,
+    /// All commands of this read.
+    total: u64,
     /// Where the client's latest command with an id starts.
     numbered: Option<usize>,
-    nobody_listens: bool,
+    /// What observers want to be told of.
+    told: Interest,
     items: Vec<Item>,
     spans: Vec<CommandSpan>,
 }
@@ -562,21 +569,22 @@ fn edited(command: &Command, bytes: &[u8], span: CommandSpan, by: Vec<Arc<str>>,
 }
 
 impl Work {
-    fn new(forwarded: usize, nobody_listens: bool) -> Work {
+    fn new(forwarded: usize, told: Interest) -> Work {
         Work {
             forwarded,
             has_changes: false,
             commands: 0,
             numbered: None,
-            nobody_listens,
+            total: 0,
+            told,
             items: Vec::new(),
             spans: Vec::new(),
         }
     }
 
     #[inline]
-    fn span(&mut self, frame: Range<usize>, span: CommandSpan) {
-        if self.nobody_listens {
+    fn span(&mut self, direction: Direction, frame: Range<usize>, span: CommandSpan) {
+        if !self.told.holds(direction, span.slot) {
             return;
         }
         self.spans.push(span);
@@ -591,7 +599,7 @@ impl Work {
     }
 
     fn opaque(&mut self, frame: Range<usize>) {
-        if !self.nobody_listens {
+        if self.told != Interest::nothing() {
             self.items.push(Item::Opaque(frame));
         }
     }
