@@ -209,6 +209,13 @@ impl Talk {
                         self.counts[0] += 1;
                     } else if is_over {
                         due = Instant::now() + Duration::from_millis(100);
+                        if self.expected.back().is_some_and(|last| last.loose.is_some()) {
+                            // only what is answered behind it shows that it was dropped
+                            let mut out = Vec::new();
+                            let (id, token) = (self.next_id(), self.token(Kind::Request));
+                            self.ask(&mut out, format!("URL {id} INBOX {token}"), None);
+                            self.peer.send(&out).await?;
+                        }
                     } else {
                         self.burst().await?;
                         due = Instant::now() + self.world.pace.mul_f64(2.0 * self.random.f64());
