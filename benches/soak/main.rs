@@ -104,7 +104,7 @@ async fn soak(options: &Options) -> Result<Report> {
     let folder = tempfile::tempdir()?;
     let (servers, boards) = (TcpListener::bind("127.0.0.1:0").await?, TcpListener::bind("127.0.0.1:0").await?);
     let (upstream, beyond) = (servers.local_addr()?, boards.local_addr()?);
-    let proxy = Proxy::start(folder.path(), upstream)?;
+    let mut proxy = Proxy::start(folder.path(), upstream)?;
     let api = Api::new(&proxy.access)?;
     let world = Arc::new(World {
         ledger: Arc::new(Ledger::default()),

@@ -41,7 +41,7 @@ impl Proxy {
         let help = Command::new(program).args(["proxy", "--help"]).output()?;
         let script = String::from_utf8_lossy(&help.stdout).contains("--script").then(|| folder.join("script.luau"));
         let mut command = Command::new(program);
-        command.env_clear().env("HOME", folder);
+        command.env_clear().env("HOME", folder).env("RUST_BACKTRACE", "1");
         command.args([
             "proxy",
             &upstream.to_string(),
@@ -66,7 +66,7 @@ impl Proxy {
                 if let Some((_, address)) = line.split_once("listening on ") {
                     // the soak may have given up
                     let _ = ready.send(address.trim().to_owned());
-                } else if ["WARN", "ERROR", "panicked"].iter().any(|word| line.contains(word)) {
+                } else if !line.contains(" INFO ") {
                     own.lock().unwrap_or_else(PoisonError::into_inner).push(line);
                 }
             }
@@ -76,7 +76,15 @@ impl Proxy {
         Ok(Proxy { child, address, access, script, complaints })
     }
 
-    pub(crate) fn sample(&self, start: Instant) -> Result<Sample> {
+    /// Looks at the process, which has to be there.
+    pub(crate) fn sample(&mut self, start: Instant) -> Result<Sample> {
+        if let Some(status) = self.child.try_wait()? {
+            // what it says last may come a moment later
+            std::thread::sleep(Duration::from_millis(200));
+            let log = self.complaints.lock().unwrap_or_else(PoisonError::into_inner);
+            let last = log[log.len().saturating_sub(40)..].join("\n");
+            bail!("the proxy ended with {status} after {:?}; the end of its log:\n{last}", start.elapsed());
+        }
         let process = PathBuf::from(format!("/proc/{}", self.child.id()));
         let status = std::fs::read_to_string(process.join("status")).context("the proxy has ended")?;
         let memory =
