@@ -1,12 +1,15 @@
 //! What the subcommands share: the log, and output that people read.
 
+use std::fs::DirEntry;
+use std::io::BufReader;
 #[cfg(feature = "web")]
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, anyhow};
-use msnp_transcript::Expression;
 use msnp_transcript::screen::Options;
+use msnp_transcript::{Expression, Reader, Transcript};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -59,6 +62,53 @@ pub(super) fn expression(name: &str, source: &str) -> Result<Expression> {
         let help = error.help.as_ref().map(|help| format!("\n  help: {help}")).unwrap_or_default();
         anyhow!("{name}: {error}\n  {source}\n  {:column$}{carets}{help}", "")
     })
+}
+
+/// Reads transcripts: files, `-` for standard input, and folders, which stand for the `.jsonl` files in them. What is wrong
+/// with one is said on standard error; the exit code is 1 if anything was, and the rest is read all the same.
+pub(super) fn transcripts(files: &[PathBuf]) -> Result<(Vec<Transcript>, ExitCode)> {
+    let mut found = Vec::new();
+    let mut code = ExitCode::SUCCESS;
+    for file in paths(files)? {
+        let transcript = match file.as_os_str() == "-" {
+            true => Transcript::read(Reader::new(BufReader::new(std::io::stdin()), &file), &file),
+            false => Transcript::open(&file),
+        };
+        match transcript {
+            Ok(transcript) => {
+                for problem in &transcript.problems {
+                    anstream::eprintln!("mitmsn: {problem}");
+                    code = ExitCode::FAILURE;
+                }
+                found.push(transcript);
+            }
+            Err(error) => {
+                anstream::eprintln!("mitmsn: {error}");
+                code = ExitCode::FAILURE;
+            }
+        }
+    }
+    match found.is_empty() {
+        true => Err(anyhow!("no transcript could be read")),
+        false => Ok((found, code)),
+    }
+}
+
+/// Puts the transcripts of folders, by name, in the place of the folders.
+pub(super) fn paths(files: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let mut paths = Vec::new();
+    for file in files {
+        if !file.is_dir() {
+            paths.push(file.clone());
+            continue;
+        }
+        let entries = std::fs::read_dir(file).with_context(|| format!("cannot read {}", file.display()))?;
+        let mut inside: Vec<PathBuf> = entries.collect::<Result<Vec<_>, _>>()?.iter().map(DirEntry::path).collect();
+        inside.retain(|path| path.extension().is_some_and(|extension| extension == "jsonl"));
+        inside.sort();
+        paths.extend(inside);
+    }
+    Ok(paths)
 }
 
 /// Prints a result.

@@ -57,6 +57,7 @@ impl Recording {
                 format: FORMAT.into(),
                 version: VERSION,
                 software: concat!("mitmsn ", env!("CARGO_PKG_VERSION")).into(),
+                source: None,
             })
         });
         tape.note(None, &format!("replay of {}", script.display()));

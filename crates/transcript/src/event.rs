@@ -34,6 +34,8 @@ pub enum Event {
     Released(ReleasedEvent),
     /// Bytes that could not be framed.
     Opaque(OpaqueEvent),
+    /// Bytes that were sent, but are missing in what was imported.
+    Gap(GapEvent),
     /// A connection ended.
     ConnectionClosed(ConnectionClosed),
     /// A remark of the recorder, such as a loss of events.
@@ -67,6 +69,35 @@ pub struct SessionEvent {
     pub version: u32,
     /// Name and version of the program that recorded it.
     pub software: String,
+    /// What it was made from, if it was not recorded by a proxy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
+}
+
+/// What an imported transcript was made from.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Source {
+    /// The format: `pcap`, `pcapng`, or the name of a format of logs.
+    pub format: String,
+    /// The file's name, without its folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// What it cannot tell.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lacks: Vec<Lack>,
+}
+
+/// What the source of an imported transcript cannot tell.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Lack {
+    /// The exact bytes: commands are as the log shows them.
+    Bytes,
+    /// Times: those of the events only keep the order.
+    Times,
+    /// The addresses of clients and servers, which are empty.
+    Addresses,
 }
 
 /// A connection was accepted.
@@ -227,6 +258,25 @@ pub struct OpaqueEvent {
     /// `payload`, if it was left out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub masked: Vec<String>,
+}
+
+/// Bytes that are missing in the source of an imported transcript. What follows until the next line that is a command
+/// is `opaque`.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct GapEvent {
+    /// Number, time and session.
+    #[serde(flatten)]
+    pub stem: Stem,
+    /// The connection's number.
+    pub connection: u64,
+    /// What the server is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<Server>,
+    /// Which way they went.
+    pub direction: Way,
+    /// How many bytes are missing, if that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub length: Option<u64>,
 }
 
 /// A connection ended.
@@ -468,10 +518,46 @@ impl Event {
             Event::Command(event) => &event.stem,
             Event::Released(event) => &event.stem,
             Event::Opaque(event) => &event.stem,
+            Event::Gap(event) => &event.stem,
             Event::ConnectionClosed(event) => &event.stem,
             Event::Note(event) => &event.stem,
             Event::Tag(event) => &event.stem,
             Event::SessionClosed(event) => &event.stem,
+        }
+    }
+}
+
+impl Event {
+    /// Returns number, time and session, to be changed.
+    pub fn stem_mut(&mut self) -> &mut Stem {
+        match self {
+            Event::Session(event) => &mut event.stem,
+            Event::ConnectionOpened(event) => &mut event.stem,
+            Event::SessionJoined(event) => &mut event.stem,
+            Event::Command(event) => &mut event.stem,
+            Event::Released(event) => &mut event.stem,
+            Event::Opaque(event) => &mut event.stem,
+            Event::Gap(event) => &mut event.stem,
+            Event::ConnectionClosed(event) => &mut event.stem,
+            Event::Note(event) => &mut event.stem,
+            Event::Tag(event) => &mut event.stem,
+            Event::SessionClosed(event) => &mut event.stem,
+        }
+    }
+
+    /// Returns the connection that it is about, if it is about one.
+    pub fn connection(&self) -> Option<u64> {
+        match self {
+            Event::Session(_) | Event::SessionClosed(_) => None,
+            Event::ConnectionOpened(event) => Some(event.connection),
+            Event::SessionJoined(event) => Some(event.connection),
+            Event::Command(event) => Some(event.connection),
+            Event::Released(event) => Some(event.connection),
+            Event::Opaque(event) => Some(event.connection),
+            Event::Gap(event) => Some(event.connection),
+            Event::ConnectionClosed(event) => Some(event.connection),
+            Event::Note(event) => event.connection,
+            Event::Tag(event) => Some(event.connection),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What was seen: the transcript of a session.
 //!
-//! [`event`] has the shapes, [`log`] writes them as JSON Lines, [`reader`] reads them back, [`mask`] hides credentials,
+//! [`event`] has the shapes, [`log`] writes them as JSON Lines, [`reader`] reads them back, [`transcript`] holds a whole one, [`mask`] hides credentials,
 //! [`screen`] draws a dialogue for people, [`expression`] selects commands, [`state`] knows what the two ends have been
 //! told, [`answer`] asks what came back for a command. No network here; only [`log`] and [`reader`] touch files.
 
@@ -14,8 +14,10 @@ pub mod mask;
 pub mod reader;
 pub mod screen;
 pub mod state;
+pub mod transcript;
 
 pub use event::{CommandEvent, Event};
 pub use expression::Expression;
 pub use reader::Reader;
 pub use state::{SessionState, StateExpression};
+pub use transcript::Transcript;

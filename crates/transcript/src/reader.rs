@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use msnp::types::Direction;
 
 use crate::event::{Event, EventError, FORMAT, Origin, ReleasedEvent, Sent, VERSION};
+use crate::transcript::MOST_BYTES;
 
 /// Longest line that is read, in bytes: a payload of the largest size, escaped, fits.
 pub const LONGEST_LINE: u64 = 64 << 20;
@@ -19,6 +20,7 @@ pub struct Reader<R> {
     source: R,
     name: PathBuf,
     line: u64,
+    bytes: u64,
     torn: Option<u64>,
 }
 
@@ -52,6 +54,14 @@ pub enum ReadError {
         /// The line, from 1.
         line: u64,
     },
+    /// The file is too large to be taken into memory.
+    #[error("{}:{line}: more than {MOST_BYTES} bytes, too large to look at as a whole", name.display())]
+    Size {
+        /// The file.
+        name: PathBuf,
+        /// The line that is too much, from 1.
+        line: u64,
+    },
     /// The file is not a transcript, or one of a later version.
     #[error("{}:{line}: not a {FORMAT} of version {VERSION}", name.display())]
     Format {
@@ -77,7 +87,17 @@ impl Reader<BufReader<File>> {
 impl<R: BufRead> Reader<R> {
     /// Reads from `source`; `name` stands in errors.
     pub fn new(source: R, name: &Path) -> Reader<R> {
-        Reader { source, name: name.into(), line: 0, torn: None }
+        Reader { source, name: name.into(), line: 0, bytes: 0, torn: None }
+    }
+
+    /// Returns the number of the line that was read last, from 1.
+    pub fn line(&self) -> u64 {
+        self.line
+    }
+
+    /// Returns how many bytes were read so far.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// Returns the number of the torn last line, if there was one.
@@ -94,6 +114,7 @@ impl<R: BufRead> Reader<R> {
         if read == 0 {
             return Ok(None);
         }
+        self.bytes += read as u64;
         let is_whole = text.last() == Some(&b'\n');
         if !is_whole && read as u64 == LONGEST_LINE {
             self.source.skip_until(b'\n').map_err(file)?;

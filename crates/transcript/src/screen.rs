@@ -139,6 +139,12 @@ impl Screen {
                 }
                 self.remark(event, opaque.connection, &text)
             }
+            Event::Gap(gap) => {
+                let bytes = gap
+                    .length
+                    .map_or_else(|| "bytes are missing".into(), |length| format!("{length} bytes are missing"));
+                self.remark(event, gap.connection, &format!("{} {bytes}", Direction::from(gap.direction).arrow()))
+            }
             Event::SessionJoined(joined) => {
                 let text = format!("belongs to the session of #{}, by {:?}", joined.from, joined.by).to_lowercase();
                 self.remark(event, joined.connection, &text)

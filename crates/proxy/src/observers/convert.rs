@@ -36,6 +36,7 @@ pub fn plain(event: &Event<'_>, about: &About<'_>, stem: Stem, keep_secrets: boo
             format: FORMAT.into(),
             version: VERSION,
             software: concat!("mitmsn ", env!("CARGO_PKG_VERSION")).into(),
+            source: None,
         }),
         Event::Opened => {
             let opened = about.connection?;

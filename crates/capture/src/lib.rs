@@ -1,0 +1,5 @@
+//! Captures and logs of MSNP made into transcripts, and transcripts into captures. No network.
+
+pub mod sink;
+
+pub use sink::{Closer, ConnectionKey, Peers, Sink};
