@@ -12,6 +12,7 @@ pub mod json;
 pub mod log;
 pub mod mask;
 pub mod reader;
+pub mod rule_file;
 pub mod screen;
 pub mod state;
 pub mod transcript;
