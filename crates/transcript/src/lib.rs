@@ -5,6 +5,7 @@
 //! told, [`answer`] asks what came back for a command. No network here; only [`log`] and [`reader`] touch files.
 
 pub mod answer;
+pub mod diff;
 pub mod event;
 pub mod expression;
 pub mod id;
