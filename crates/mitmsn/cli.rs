@@ -9,12 +9,14 @@ use msnp::flow::Address;
 
 #[cfg(feature = "web")]
 mod control;
+mod diff;
 mod replay;
 
 #[cfg(feature = "web")]
 pub(crate) use control::{
     ControlCommand, Experiment, Hold, LineLength, Reach, Release, RulesAction, Send, TableFormat, Tail, To,
 };
+pub(crate) use diff::{Accounts, Diff};
 pub(crate) use replay::{Replay, ReplayClient, ReplayOutput, ReplayServer, ReplaySide};
 
 /// Intercepting proxy and research workbench for the MSN Messenger protocol, MSNP2 to MSNP21
@@ -41,14 +43,15 @@ Examples:
   mitmsn proxy ns.example:1863 --rules my.toml --listen 0.0.0.0:1863
   mitmsn show ~/.local/state/mitmsn/sessions/*.jsonl --filter 'verb == \"MSG\"' -v
   mitmsn check --rules my.toml --against session.jsonl
+  mitmsn diff ours.jsonl theirs.jsonl          what differs between two sessions
   mitmsn replay server session.jsonl           be the server of that session, for a client without one
   mitmsn replay client session.jsonl --to messenger.example --nexus http://messenger.example/rdr/pprdr.asp
 
 Settings come from defaults, then the configuration file, then the environment (MITMSN_LISTEN,
 MITMSN_LIMITS_LINE ...), then --set, then the other flags; the later wins.
 
-Exit codes: 0 success, 1 failure, 2 wrong usage, 3 `check --against` found changes, a replay differed or an
-experiment was not as expected, 130 ended by SIGINT, 143 ended by SIGTERM.";
+Exit codes: 0 success, 1 failure, 2 wrong usage, 3 `check --against` found changes, a replay or two
+sessions differed or an experiment was not as expected, 130 ended by SIGINT, 143 ended by SIGTERM.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -56,6 +59,7 @@ pub(crate) enum Command {
     Show(Show),
     Check(Check),
     Replay(Replay),
+    Diff(Diff),
     Demo(Demo),
     Sandbox(Sandbox),
     #[cfg(feature = "web")]
