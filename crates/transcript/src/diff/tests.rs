@@ -537,3 +537,162 @@ fn a_command_that_is_taken_out_is_told_once_and_from_either_side() {
         }
     }
 }
+
+/// Returns the values of a command that a test can change, as what they are called and the command with another one.
+fn planted(item: &Item, index: usize) -> Option<(String, Command)> {
+    let command = item.command()?;
+    let all = fields::fields(item, None);
+    let plain: Vec<&fields::Field<'_>> = all
+        .iter()
+        .filter(|field| matches!(field.value, fields::Value::Plain(_)) && field.part == Part::Argument)
+        .filter(|field| !["form", "msnobject_urlenc"].contains(&&*field.name) && !field.name.contains('.'))
+        .collect();
+    let field = plain.get(index % plain.len().max(1))?;
+    let arguments: Vec<&[u8]> = command.arguments().collect();
+    let (_, names) = msnp::argument::describe(command.verb(), command.direction(), &arguments, item.scope)?;
+    let at = names.iter().position(|name| *name == Some(&*field.name))?;
+    let mut changed = command.clone();
+    // a number stays one, and a word stays a word of no other meaning
+    let mut value = arguments[at].to_vec();
+    let last = value.last_mut()?;
+    *last = if last.is_ascii_digit() { digit(*last, 1) } else { b'x' };
+    changed.set_argument(at, &value).ok()?;
+    let values: Vec<&[u8]> = changed.arguments().collect();
+    let after = msnp::argument::describe(command.verb(), command.direction(), &values, item.scope)?;
+    // another form of the line is another thing, and some names are what lines are told apart by
+    (after.1 == names && changed != *command).then(|| (field.name.to_string(), changed))
+}
+
+#[test]
+fn one_value_that_is_changed_is_told_once_by_its_name() {
+    // what tells a person, a connection or a dialect is told wherever it matters
+    let telling = ["email", "inviter_email", "to_email", "email_or_guid", "dialect", "client_brand"];
+    let mut count = 0;
+    for (number, said) in examples().iter().enumerate() {
+        let side = Side::of(&transcript("a", said, false), &Options::default());
+        let items: Vec<&Item> = said_items(&side, said);
+        for (at, item) in items.iter().enumerate() {
+            for index in 0..4 {
+                let Some((name, changed)) = planted(item, index) else { continue };
+                if telling.contains(&name.as_str()) || KEYED.contains(&(item.verb(), name.as_str())) {
+                    continue;
+                }
+                let mut other = said.clone();
+                other[at].1 = changed;
+                let context = format!("example {}, command {}: {name}", number + 1, at + 1);
+                for (a, b) in [(said, &other), (&other, said)] {
+                    let found = found(&compare(a, b, Options::default()));
+                    assert_eq!(found.len(), 1, "{context}: {found:?}");
+                    assert!(found[0].starts_with(&format!("{} {name}: ", item.verb())), "{context}: {found:?}");
+                }
+                count += 1;
+            }
+        }
+    }
+    assert!(count > 200, "{count}");
+}
+
+/// What a burst is sorted by: with another value it is about another group or property.
+const KEYED: &[(&str, &str)] = &[("LSG", "group_name"), ("BPR", "key")];
+
+/// Returns the items of a session in the order in which they were said.
+fn said_items<'a>(side: &'a Side, said: &[Said]) -> Vec<&'a Item> {
+    let mut items: Vec<&Item> = side.connections.iter().flat_map(|connection| &connection.items).collect();
+    items.sort_by_key(|item| item.seq);
+    assert_eq!(items.len(), said.len());
+    items
+}
+
+#[test]
+fn the_report_fits_its_schema_and_turns_with_the_sides() {
+    let validator = jsonschema::validator_for(&report::schema()).unwrap();
+    let other = login().replacen("7.0.0777", "7.5.0324", 1).replacen("    1 < GTC A\n", "", 1);
+    let report = |a: &str, b: &str| {
+        serde_json::to_value(report::Report::of(&compare(&said(a), &said(b), Options::default()))).unwrap()
+    };
+    let (there, back, same) = (report(&login(), &other), report(&other, &login()), report(&login(), &login()));
+    for report in [&there, &back, &same] {
+        if let Err(error) = validator.validate(report) {
+            panic!("{report:#}: {error}");
+        }
+    }
+    assert_eq!((there["result"].as_str(), same["result"].as_str()), (Some("different"), Some("same")));
+    assert_eq!(there["summary"]["commands"]["missing"], back["summary"]["commands"]["extra"]);
+    assert_eq!(there["summary"]["commands"]["changed"], back["summary"]["commands"]["changed"]);
+    let change = &there["connections"][0]["differences"][0];
+    assert_eq!(
+        change["changes"][0],
+        serde_json::json!({"part": "argument", "name": "client_version", "a": "7.0.0777", "b": "7.5.0324"})
+    );
+    assert_eq!(same["connections"][0]["differences"], serde_json::json!([]));
+}
+
+#[test]
+fn the_page_and_the_text_show_what_differs() {
+    let other = login().replacen("7.0.0777", "7.5.0324", 1).replacen("hi there", "<b>hi</b> you", 1);
+    let diff = compare(&said(&login()), &said(&other), Options::default());
+    let text = text::draw(&diff, text::Options::default().context(1));
+    let expected = "\
+A a of alice@example.com: 2 connections, 29 commands
+B b of alice@example.com: 2 connections, 29 commands
+connections: 2 paired (2 with differences), 0 missing, 0 extra
+commands: 27 same, 2 changed, 0 missing, 0 extra
+
+=== notification server: A ns#1 MSNP8, B ns#1 MSNP8: 1 changed
+@@ 1 without a difference @@
+  <<< VER 1 MSNP8
+- >>> CVR 2 0x0409 winnt 5.1 i386 MSNMSGR 7.0.0777 MSMSGS alice@example.com
++ >>> CVR 2 0x0409 winnt 5.1 i386 MSNMSGR 7.5.0324 MSMSGS alice@example.com
+    ~ CVR client_version: 7.0.0777 -> 7.5.0324
+  <<< CVR 2 7.0 7.0 1.0 http://a http://b
+@@ 18 without a difference @@
+
+=== switchboard, callee: A sb#2 with bob@example.com, B sb#2 with bob@example.com: 1 changed
+@@ 3 without a difference @@
+  <<< MSG bob@example.com Bob 33
+- >>> MSG 2 A 36
++ >>> MSG 2 A 41
+    ~ MSG text: hi there -> <b>hi</b> you
+  <<< ACK 2
+@@ 1 without a difference @@
+";
+    assert_eq!(text, expected);
+    let beside = text::draw(&diff, text::Options::default().context(0).side_by_side(Some(60)));
+    assert!(beside.contains("\n>>> MSG 2 A 36               | >>> MSG 2 A 41\n    ~ MSG text: "), "{beside}");
+    let page = html::page(&diff, 3);
+    assert!(page.contains("<del>hi there</del> → <ins>&lt;b&gt;hi&lt;/b&gt; you</ins>"), "{page}");
+    assert!(!page.contains("<b>hi") && !page.contains("<script"));
+}
+
+proptest::proptest! {
+    #[test]
+    fn anything_is_the_same_as_itself(picks in proptest::collection::vec((0usize..400, 1u64..4), 0..60)) {
+        let all: Vec<Command> = ALL.with(Clone::clone);
+        let said: Vec<Said> = picks.iter().map(|(pick, connection)| (*connection, all[pick % all.len()].clone())).collect();
+        let diff = compare(&said, &said, Options::default());
+        proptest::prop_assert_eq!(found(&diff), Vec::<String>::new());
+        proptest::prop_assert!(diff.is_same());
+    }
+
+    #[test]
+    fn missing_and_extra_trade_places_with_the_sides(
+        a in proptest::collection::vec((0usize..400, 1u64..3), 0..40),
+        b in proptest::collection::vec((0usize..400, 1u64..3), 0..40),
+    ) {
+        let all: Vec<Command> = ALL.with(Clone::clone);
+        let side = |picks: &[(usize, u64)]| -> Vec<Said> {
+            picks.iter().map(|(pick, connection)| (*connection, all[pick % all.len()].clone())).collect()
+        };
+        let (a, b) = (side(&a), side(&b));
+        let options = || Options { accounts: Accounts::Exact, ..Options::default() };
+        let (there, back) = (compare(&a, &b, options()).summary, compare(&b, &a, options()).summary);
+        proptest::prop_assert_eq!(there.connections.missing, back.connections.extra);
+        let total = |tally: Tally| 2 * (tally.same + tally.changed + tally.ignored) + tally.missing + tally.extra;
+        proptest::prop_assert_eq!(total(there.commands), total(back.commands));
+        proptest::prop_assert_eq!(total(there.commands), (a.len() + b.len()) as u64);
+    }
+}
+
+thread_local! {
+    static ALL: Vec<Command> = examples().into_iter().flatten().map(|(_, command)| command).collect();
+}
