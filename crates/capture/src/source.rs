@@ -169,6 +169,11 @@ impl Importer {
     }
 }
 
+/// Returns the name of a link type that is not read, if it has one here.
+pub fn link_type_name(number: u32) -> Option<&'static str> {
+    link::name(number)
+}
+
 fn recognise<R: Read>(mut input: R, name: &Path) -> Result<(Format, Input<R>), ReadError> {
     let mut head = Vec::new();
     loop {

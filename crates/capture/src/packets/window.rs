@@ -73,11 +73,6 @@ impl<R: Read> Window<R> {
         &self.buffer[self.start.saturating_sub(count)..self.start]
     }
 
-    /// Returns where in the input the memory begins.
-    pub(crate) fn offset(&self) -> u64 {
-        self.offset
-    }
-
     /// Returns a fault at this place.
     pub(crate) fn fault(&self, kind: FaultKind) -> Fault {
         Fault { offset: self.offset, kind }
