@@ -9,6 +9,7 @@ pub mod event;
 pub mod expression;
 pub mod id;
 pub mod json;
+pub mod lint;
 pub mod log;
 pub mod mask;
 pub mod reader;
