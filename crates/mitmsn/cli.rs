@@ -9,12 +9,14 @@ use msnp::flow::Address;
 
 #[cfg(feature = "web")]
 mod control;
+mod lint;
 mod replay;
 
 #[cfg(feature = "web")]
 pub(crate) use control::{
     ControlCommand, Experiment, Hold, LineLength, Reach, Release, RulesAction, Send, TableFormat, Tail, To,
 };
+pub(crate) use lint::Lint;
 pub(crate) use replay::{Replay, ReplayClient, ReplayOutput, ReplayServer, ReplaySide};
 
 /// Intercepting proxy and research workbench for the MSN Messenger protocol, MSNP2 to MSNP21
@@ -56,6 +58,7 @@ pub(crate) enum Command {
     Show(Show),
     Check(Check),
     Replay(Replay),
+    Lint(Lint),
     Demo(Demo),
     Sandbox(Sandbox),
     #[cfg(feature = "web")]

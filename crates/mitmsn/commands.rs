@@ -19,6 +19,7 @@ mod explain;
 mod generate;
 #[cfg(feature = "web")]
 mod holds;
+mod lint;
 mod output;
 mod proxy;
 mod replay;
@@ -32,6 +33,7 @@ mod send;
 #[cfg(feature = "web")]
 mod sessions;
 mod show;
+mod stream;
 #[cfg(feature = "web")]
 mod tail;
 
@@ -45,6 +47,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
         Command::Show(arguments) => show::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
+        Command::Lint(arguments) => lint::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Sandbox(arguments) => sandbox::run(&arguments),
         #[cfg(feature = "web")]

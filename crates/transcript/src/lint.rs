@@ -8,13 +8,18 @@
 //! cannot know, because bytes or events are missing, it does not judge; [`Linter::notes`] says so.
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
 
 use jiff::Timestamp;
 use msnp::argument::Scope;
 use msnp::flow::Facts;
 use msnp::{Command, Direction, ServerKind, Version};
 
+use crate::coverage::Coverage;
 use crate::event::{CommandEvent, Event, EventError, Lack, Origin, ReleasedEvent};
+use crate::reader::Reader;
+use crate::sheet;
+use crate::stats::Stats;
 use connection::Connection;
 use report::Report;
 use said::Said;
@@ -34,6 +39,8 @@ mod said;
 pub mod sarif;
 mod switchboard;
 mod syntax;
+#[cfg(test)]
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod transaction;
@@ -276,6 +283,39 @@ impl Linter {
             self.connections.values_mut().for_each(Connection::lose);
         }
     }
+}
+
+/// Judges anything that reads as a transcript, and counts it: no panic, and a SARIF log that is JSON. The body of a fuzz target.
+///
+/// # Panics
+///
+/// If it does not hold.
+pub fn check_any_transcript(text: &[u8]) {
+    let events: Vec<Event> = Reader::new(text, Path::new("input")).filter_map(Result::ok).collect();
+    for side in [Side::Received, Side::Sent] {
+        let mut linter = Linter::new(side);
+        let mut log = Vec::new();
+        let mut writer = sarif::Writer::new(&mut log, "0").expect("memory can be written");
+        let mut findings: Vec<Finding> =
+            events.iter().enumerate().flat_map(|(line, event)| linter.event(line as u64, event)).collect();
+        findings.extend(linter.finish());
+        for finding in &findings {
+            writer.finding("input", finding).expect("memory can be written");
+        }
+        writer.finish(&linter.notes()).expect("memory can be written");
+        let log: serde_json::Value = serde_json::from_slice(&log).expect("a SARIF log is JSON");
+        assert_eq!(log["runs"][0]["results"].as_array().map(Vec::len), Some(findings.len()));
+    }
+    let (mut coverage, mut stats) = (Coverage::new(None), Stats::new());
+    (coverage.begin(), stats.begin());
+    for event in &events {
+        coverage.event("input", 1, event);
+        stats.event("input", event);
+    }
+    for sheet in coverage.report().sheets().iter().chain(&stats.report().sheets(None)) {
+        let _ = (sheet.to_text(), sheet.to_markdown(), sheet.to_mediawiki());
+    }
+    let _ = sheet::page("input", &coverage.report().summary(), &stats.report().sheets(None));
 }
 
 /// Where a list of commands stands in an event.
