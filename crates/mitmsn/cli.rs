@@ -11,6 +11,7 @@ use msnp::flow::Address;
 mod control;
 #[cfg(feature = "capture")]
 mod import;
+mod lint;
 mod replay;
 
 #[cfg(feature = "web")]
@@ -19,6 +20,7 @@ pub(crate) use control::{
 };
 #[cfg(feature = "capture")]
 pub(crate) use import::Import;
+pub(crate) use lint::Lint;
 pub(crate) use replay::{Replay, ReplayClient, ReplayOutput, ReplayServer, ReplaySide};
 
 /// Intercepting proxy and research workbench for the MSN Messenger protocol, MSNP2 to MSNP21
@@ -63,6 +65,7 @@ pub(crate) enum Command {
     Import(Import),
     Check(Check),
     Replay(Replay),
+    Lint(Lint),
     Demo(Demo),
     Sandbox(Sandbox),
     #[cfg(feature = "web")]

@@ -21,6 +21,7 @@ mod generate;
 mod holds;
 #[cfg(feature = "capture")]
 mod import;
+mod lint;
 mod output;
 mod proxy;
 mod replay;
@@ -34,6 +35,7 @@ mod send;
 #[cfg(feature = "web")]
 mod sessions;
 mod show;
+mod stream;
 #[cfg(feature = "web")]
 mod tail;
 
@@ -49,6 +51,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
         Command::Import(arguments) => import::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
+        Command::Lint(arguments) => lint::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Sandbox(arguments) => sandbox::run(&arguments),
         #[cfg(feature = "web")]
