@@ -21,6 +21,7 @@ mod generate;
 mod holds;
 mod output;
 mod proxy;
+mod redact;
 mod replay;
 #[cfg(feature = "web")]
 mod rules;
@@ -45,6 +46,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
         Command::Show(arguments) => show::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
+        Command::Redact(arguments) => redact::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Sandbox(arguments) => sandbox::run(&arguments),
         #[cfg(feature = "web")]
