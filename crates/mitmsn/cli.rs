@@ -12,6 +12,7 @@ mod control;
 #[cfg(feature = "capture")]
 mod import;
 mod lint;
+mod redact;
 mod replay;
 
 #[cfg(feature = "web")]
@@ -21,6 +22,7 @@ pub(crate) use control::{
 #[cfg(feature = "capture")]
 pub(crate) use import::Import;
 pub(crate) use lint::Lint;
+pub(crate) use redact::Redact;
 pub(crate) use replay::{Replay, ReplayClient, ReplayOutput, ReplayServer, ReplaySide};
 
 /// Intercepting proxy and research workbench for the MSN Messenger protocol, MSNP2 to MSNP21
@@ -50,6 +52,7 @@ Examples:
   mitmsn check --rules my.toml --against session.jsonl
   mitmsn replay server session.jsonl           be the server of that session, for a client without one
   mitmsn replay client session.jsonl --to messenger.example --nexus http://messenger.example/rdr/pprdr.asp
+  mitmsn redact session.jsonl -o public        a copy to share: no credentials, nobody's name
 
 Settings come from defaults, then the configuration file, then the environment (MITMSN_LISTEN,
 MITMSN_LIMITS_LINE ...), then --set, then the other flags; the later wins.
@@ -66,6 +69,7 @@ pub(crate) enum Command {
     Check(Check),
     Replay(Replay),
     Lint(Lint),
+    Redact(Redact),
     Demo(Demo),
     Sandbox(Sandbox),
     #[cfg(feature = "web")]

@@ -15,6 +15,7 @@ pub mod lint;
 pub mod log;
 pub mod mask;
 pub mod reader;
+pub mod redact;
 pub mod screen;
 pub mod sheet;
 pub mod state;
