@@ -9,12 +9,14 @@ use msnp::flow::Address;
 
 #[cfg(feature = "web")]
 mod control;
+mod export;
 mod replay;
 
 #[cfg(feature = "web")]
 pub(crate) use control::{
     ControlCommand, Experiment, Hold, LineLength, Reach, Release, RulesAction, Send, TableFormat, Tail, To,
 };
+pub(crate) use export::Export;
 pub(crate) use replay::{Replay, ReplayClient, ReplayOutput, ReplayServer, ReplaySide};
 
 /// Intercepting proxy and research workbench for the MSN Messenger protocol, MSNP2 to MSNP21
@@ -40,6 +42,7 @@ Examples:
   mitmsn proxy messenger.example               listen on 127.0.0.1:1863, lead to that server
   mitmsn proxy ns.example:1863 --rules my.toml --listen 0.0.0.0:1863
   mitmsn show ~/.local/state/mitmsn/sessions/*.jsonl --filter 'verb == \"MSG\"' -v
+  mitmsn export session.jsonl --format html -o pages
   mitmsn check --rules my.toml --against session.jsonl
   mitmsn replay server session.jsonl           be the server of that session, for a client without one
   mitmsn replay client session.jsonl --to messenger.example --nexus http://messenger.example/rdr/pprdr.asp
@@ -56,6 +59,7 @@ pub(crate) enum Command {
     Show(Show),
     Check(Check),
     Replay(Replay),
+    Export(Export),
     Demo(Demo),
     Sandbox(Sandbox),
     #[cfg(feature = "web")]

@@ -16,6 +16,7 @@ mod demo;
 #[cfg(feature = "web")]
 mod experiment;
 mod explain;
+mod export;
 mod generate;
 #[cfg(feature = "web")]
 mod holds;
@@ -35,6 +36,8 @@ mod show;
 #[cfg(feature = "web")]
 mod tail;
 
+pub(crate) use export::names as export_formats;
+
 /// Exit code of a comparison that found differences.
 const DIFFERENT: u8 = 3;
 
@@ -45,6 +48,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
         Command::Show(arguments) => show::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
+        Command::Export(arguments) => export::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Sandbox(arguments) => sandbox::run(&arguments),
         #[cfg(feature = "web")]

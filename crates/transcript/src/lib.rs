@@ -1,11 +1,12 @@
 //! What was seen: the transcript of a session.
 //!
 //! [`event`] has the shapes, [`log`] writes them as JSON Lines, [`reader`] reads them back, [`transcript`] holds a whole one, [`mask`] hides credentials,
-//! [`screen`] draws a dialogue for people, [`expression`] selects commands, [`state`] knows what the two ends have been
+//! [`screen`] draws a dialogue for people, [`export`] writes forms that others read, [`expression`] selects commands, [`state`] knows what the two ends have been
 //! told, [`answer`] asks what came back for a command. No network here; only [`log`] and [`reader`] touch files.
 
 pub mod answer;
 pub mod event;
+pub mod export;
 pub mod expression;
 pub mod id;
 pub mod json;

@@ -22,7 +22,7 @@ use msnp::types::Direction;
 
 use crate::event::{CommandEvent, Event, Origin, ReleasedEvent};
 
-mod payload;
+pub(crate) mod payload;
 
 /// How to draw.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -316,7 +316,7 @@ pub fn printable(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len());
     for c in lossy(bytes).chars() {
         // direction marks can reorder what a reader sees
-        if c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') {
+        if c.is_control() || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') {
             out.extend(c.escape_default());
         } else {
             out.push(c);
