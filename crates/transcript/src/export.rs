@@ -11,7 +11,7 @@ use crate::{Expression, Transcript};
 mod blocks;
 mod csv;
 mod fate;
-//mod html;
+mod html;
 mod json;
 mod markdown;
 mod mediawiki;
@@ -25,7 +25,7 @@ mod walk;
 
 /// The formats of this crate.
 pub const FORMATS: &[Format] =
-    &[text::FORMAT, markdown::FORMAT, mediawiki::FORMAT, csv::FORMAT, json::FORMAT];
+    &[html::FORMAT, text::FORMAT, markdown::FORMAT, mediawiki::FORMAT, csv::FORMAT, json::FORMAT];
 
 /// One format.
 #[derive(Clone, Copy, Debug)]

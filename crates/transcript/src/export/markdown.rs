@@ -55,8 +55,9 @@ fn inline(text: &str) -> String {
     for c in printable(text.as_bytes()).chars() {
         match c {
             // an address would become a link, a name a mention
+            ':' if !out.ends_with(char::is_alphabetic) => out.push(c),
             '<' | '>' | '&' | '@' | ':' => out.push_str(&format!("&#{};", u32::from(c))),
-            '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '(' | ')' | '#' | '+' | '-' | '!' | '|' | '~' | '$' => {
+            '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '(' | ')' | '#' | '!' | '|' | '~' | '$' => {
                 out.push('\\');
                 out.push(c);
             }

@@ -49,9 +49,12 @@ fn inline(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 8);
     for c in printable(text.as_bytes()).chars() {
         match c {
+            // an address would become a link
+            ':' if !out.ends_with(char::is_alphabetic) => out.push(c),
             // entities, templates, links, tables, quotes, signatures, magic words, addresses, lists
-            '<' | '>' | '&' | '{' | '}' | '[' | ']' | '|' | '\'' | '"' | '~' | '_' | ':' | '=' | '*' | '#' | ';' | '!'
-            | '-' | '/' => out.push_str(&format!("&#{};", u32::from(c))),
+            '<' | '>' | '&' | '{' | '}' | '[' | ']' | '|' | '\'' | '"' | '~' | '_' | ':' | '=' | '*' | '#' | ';' | '!' => {
+                out.push_str(&format!("&#{};", u32::from(c)));
+            }
             _ => out.push(c),
         }
     }

@@ -211,8 +211,8 @@ impl Summary {
 /// Says whether an export is redacted.
 pub(super) fn redacted(options: &Options) -> &'static str {
     match options.redacted {
-        true => "yes: names, addresses, texts and secrets are replaced",
-        false => "no: it shows what the transcript holds",
+        true => "yes, names, addresses, texts and secrets are replaced",
+        false => "no, it shows what the transcript holds",
     }
 }
 
