@@ -13,6 +13,7 @@ mod control;
 mod import;
 mod lint;
 mod redact;
+mod export;
 mod replay;
 
 #[cfg(feature = "web")]
@@ -23,6 +24,7 @@ pub(crate) use control::{
 pub(crate) use import::Import;
 pub(crate) use lint::Lint;
 pub(crate) use redact::Redact;
+pub(crate) use export::Export;
 pub(crate) use replay::{Replay, ReplayClient, ReplayOutput, ReplayServer, ReplaySide};
 
 /// Intercepting proxy and research workbench for the MSN Messenger protocol, MSNP2 to MSNP21
@@ -49,6 +51,7 @@ Examples:
   mitmsn proxy ns.example:1863 --rules my.toml --listen 0.0.0.0:1863
   mitmsn show ~/.local/state/mitmsn/sessions/*.jsonl --filter 'verb == \"MSG\"' -v
   mitmsn import old-traffic.pcapng -o sessions  make transcripts of a packet capture
+  mitmsn export session.jsonl --format html -o pages
   mitmsn check --rules my.toml --against session.jsonl
   mitmsn replay server session.jsonl           be the server of that session, for a client without one
   mitmsn replay client session.jsonl --to messenger.example --nexus http://messenger.example/rdr/pprdr.asp
@@ -70,6 +73,7 @@ pub(crate) enum Command {
     Replay(Replay),
     Lint(Lint),
     Redact(Redact),
+    Export(Export),
     Demo(Demo),
     Sandbox(Sandbox),
     #[cfg(feature = "web")]

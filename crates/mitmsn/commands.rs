@@ -16,6 +16,7 @@ mod demo;
 #[cfg(feature = "web")]
 mod experiment;
 mod explain;
+mod export;
 mod generate;
 #[cfg(feature = "web")]
 mod holds;
@@ -40,6 +41,8 @@ mod stream;
 #[cfg(feature = "web")]
 mod tail;
 
+pub(crate) use export::names as export_formats;
+
 /// Exit code of a comparison that found differences.
 const DIFFERENT: u8 = 3;
 
@@ -54,6 +57,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Lint(arguments) => lint::run(&arguments),
         Command::Redact(arguments) => redact::run(&arguments),
+        Command::Export(arguments) => export::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Sandbox(arguments) => sandbox::run(&arguments),
         #[cfg(feature = "web")]

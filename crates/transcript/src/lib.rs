@@ -4,10 +4,13 @@
 //! [`screen`] draws a dialogue for people, [`expression`] selects commands, [`state`] knows what the two ends have been
 //! told, [`answer`] asks what came back for a command, [`lint`] finds what is wrong, [`coverage`] and [`stats`] count, [`sheet`]
 //! draws tables. No network here; only [`log`] and [`reader`] touch files.
+//! [`screen`] draws a dialogue for people, [`export`] writes forms that others read, [`expression`] selects commands, [`state`] knows what the two ends have been
+//! told, [`answer`] asks what came back for a command. No network here; only [`log`] and [`reader`] touch files.
 
 pub mod answer;
 pub mod coverage;
 pub mod event;
+pub mod export;
 pub mod expression;
 pub mod id;
 pub mod json;
