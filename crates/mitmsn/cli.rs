@@ -9,22 +9,22 @@ use msnp::flow::Address;
 
 #[cfg(feature = "web")]
 mod control;
+mod export;
 #[cfg(feature = "capture")]
 mod import;
 mod lint;
 mod redact;
-mod export;
 mod replay;
 
 #[cfg(feature = "web")]
 pub(crate) use control::{
     ControlCommand, Experiment, Hold, LineLength, Reach, Release, RulesAction, Send, TableFormat, Tail, To,
 };
+pub(crate) use export::Export;
 #[cfg(feature = "capture")]
 pub(crate) use import::Import;
 pub(crate) use lint::Lint;
 pub(crate) use redact::Redact;
-pub(crate) use export::Export;
 pub(crate) use replay::{Replay, ReplayClient, ReplayOutput, ReplayServer, ReplaySide};
 
 /// Intercepting proxy and research workbench for the MSN Messenger protocol, MSNP2 to MSNP21

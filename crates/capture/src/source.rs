@@ -86,8 +86,7 @@ impl Importer {
                     Format::Pcap => self.capture(Pcap::new(input), name, sink),
                     Format::Pcapng => self.capture(Pcapng::new(input), name, sink),
                 }
-            }
-            // the readers of logs are called here: they get `input` (a `BufRead`), `name`, `sink` and `self.report`
+            } // the readers of logs are called here: they get `input` (a `BufRead`), `name`, `sink` and `self.report`
         }
     }
 
@@ -178,9 +177,11 @@ fn recognise<R: Read>(mut input: R, name: &Path) -> Result<(Format, Input<R>), R
     let mut head = Vec::new();
     loop {
         let mut chunk = [0; HEAD];
-        let count = input
-            .read(&mut chunk[..HEAD - head.len()])
-            .map_err(|error| ReadError::Read { name: name.to_owned(), offset: head.len() as u64, error })?;
+        let count = input.read(&mut chunk[..HEAD - head.len()]).map_err(|error| ReadError::Read {
+            name: name.to_owned(),
+            offset: head.len() as u64,
+            error,
+        })?;
         head.extend_from_slice(&chunk[..count]);
         if count == 0 || head.len() == HEAD || Format::is_certain(&head) {
             break;

@@ -93,8 +93,7 @@ impl Flows {
             None => !segment.is_reset && !(segment.is_fin && segment.bytes.is_empty()),
             Some(entry) => segment.is_syn && entry.flow.is_other(side, segment),
         };
-        let mut listeners =
-            Listeners { gateways: &mut self.gateways, sink, report, next_key: &mut self.next_key };
+        let mut listeners = Listeners { gateways: &mut self.gateways, sink, report, next_key: &mut self.next_key };
         if is_new {
             if let Some(mut old) = self.flows.remove(&ends) {
                 self.held -= old.held();
@@ -132,8 +131,7 @@ impl Flows {
     pub(crate) fn finish(&mut self, reason: &'static str, sink: &mut dyn Sink, report: &mut Report) {
         let mut flows: Vec<Entry> = std::mem::take(&mut self.flows).into_values().collect();
         flows.sort_by_key(|entry| (entry.flow.opened, entry.flow.ends));
-        let mut listeners =
-            Listeners { gateways: &mut self.gateways, sink, report, next_key: &mut self.next_key };
+        let mut listeners = Listeners { gateways: &mut self.gateways, sink, report, next_key: &mut self.next_key };
         for mut entry in flows {
             entry.end(self.now, reason, &mut listeners);
         }
@@ -156,8 +154,7 @@ impl Flows {
     /// Looks after those that wait for something.
     fn check(&mut self, sink: &mut dyn Sink, report: &mut Report) {
         self.next_check = self.now + CHECK;
-        let mut listeners =
-            Listeners { gateways: &mut self.gateways, sink, report, next_key: &mut self.next_key };
+        let mut listeners = Listeners { gateways: &mut self.gateways, sink, report, next_key: &mut self.next_key };
         let (flows, held, now) = (&mut self.flows, &mut self.held, self.now);
         self.waiting.retain(|ends| {
             let Some(entry) = flows.get_mut(ends) else { return false };
@@ -188,8 +185,7 @@ impl Flows {
     }
 
     fn sweep(&mut self, sink: &mut dyn Sink, report: &mut Report, is_over: impl Fn(&Flow) -> bool) {
-        let mut listeners =
-            Listeners { gateways: &mut self.gateways, sink, report, next_key: &mut self.next_key };
+        let mut listeners = Listeners { gateways: &mut self.gateways, sink, report, next_key: &mut self.next_key };
         let (held, now) = (&mut self.held, self.now);
         self.flows.retain(|_, entry| {
             let is_over = is_over(&entry.flow);

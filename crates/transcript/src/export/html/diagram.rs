@@ -189,7 +189,9 @@ fn arrow(event: &CommandEvent, command: &Command, scope: Scope) -> Drawn {
 fn person(command: &Command, scope: Scope) -> Option<String> {
     let name = match (command.direction(), command.verb().as_bytes()) {
         (Direction::ServerToClient, b"RNG") => "inviter_email",
-        (Direction::ServerToClient, b"MSG" | b"JOI" | b"IRO" | b"BYE" | b"UBM" | b"UBN" | b"NLN" | b"FLN" | b"UBX") => "email",
+        (Direction::ServerToClient, b"MSG" | b"JOI" | b"IRO" | b"BYE" | b"UBM" | b"UBN" | b"NLN" | b"FLN" | b"UBX") => {
+            "email"
+        }
         (Direction::ClientToServer, b"CAL" | b"UUM" | b"UUN") => "email",
         _ => return None,
     };

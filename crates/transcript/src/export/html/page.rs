@@ -26,7 +26,9 @@ impl Page {
         page.raw("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>").text(title);
         page.raw("</title>\n<meta name=\"generator\" content=\"").text(SOFTWARE).raw("\">\n");
         page.raw("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
-        page.raw("<meta name=\"color-scheme\" content=\"light dark\">\n<meta name=\"referrer\" content=\"no-referrer\">\n");
+        page.raw(
+            "<meta name=\"color-scheme\" content=\"light dark\">\n<meta name=\"referrer\" content=\"no-referrer\">\n",
+        );
         page.raw("<meta http-equiv=\"Content-Security-Policy\" content=\"").text(&POLICY).raw("\">\n");
         page.raw("<link rel=\"icon\" href=\"data:,\">\n<style>").raw(STYLE).raw("</style>\n</head>\n<body>\n");
         page.raw("<a class=\"skip\" href=\"#main\">Skip to the content</a>\n<header>\n<nav aria-label=\"Trail\"><ol class=\"trail\">");
@@ -81,7 +83,6 @@ impl Page {
         let _ = write!(self.0, "{}", number.into());
         self
     }
-
 
     fn character(&mut self, c: char) {
         match c {
