@@ -10,6 +10,11 @@ use msnp::flow::Address;
 #[cfg(feature = "web")]
 mod control;
 mod diff;
+mod export;
+#[cfg(feature = "capture")]
+mod import;
+mod lint;
+mod redact;
 mod replay;
 
 #[cfg(feature = "web")]
@@ -17,6 +22,11 @@ pub(crate) use control::{
     ControlCommand, Experiment, Hold, LineLength, Reach, Release, RulesAction, Send, TableFormat, Tail, To,
 };
 pub(crate) use diff::{Accounts, Diff};
+pub(crate) use export::Export;
+#[cfg(feature = "capture")]
+pub(crate) use import::Import;
+pub(crate) use lint::Lint;
+pub(crate) use redact::Redact;
 pub(crate) use replay::{Replay, ReplayClient, ReplayOutput, ReplayServer, ReplaySide};
 
 /// Intercepting proxy and research workbench for the MSN Messenger protocol, MSNP2 to MSNP21
@@ -42,10 +52,13 @@ Examples:
   mitmsn proxy messenger.example               listen on 127.0.0.1:1863, lead to that server
   mitmsn proxy ns.example:1863 --rules my.toml --listen 0.0.0.0:1863
   mitmsn show ~/.local/state/mitmsn/sessions/*.jsonl --filter 'verb == \"MSG\"' -v
+  mitmsn import old-traffic.pcapng -o sessions  make transcripts of a packet capture
+  mitmsn export session.jsonl --format html -o pages
   mitmsn check --rules my.toml --against session.jsonl
   mitmsn diff ours.jsonl theirs.jsonl          what differs between two sessions
   mitmsn replay server session.jsonl           be the server of that session, for a client without one
   mitmsn replay client session.jsonl --to messenger.example --nexus http://messenger.example/rdr/pprdr.asp
+  mitmsn redact session.jsonl -o public        a copy to share: no credentials, nobody's name
 
 Settings come from defaults, then the configuration file, then the environment (MITMSN_LISTEN,
 MITMSN_LIMITS_LINE ...), then --set, then the other flags; the later wins.
@@ -57,9 +70,14 @@ sessions differed or an experiment was not as expected, 130 ended by SIGINT, 143
 pub(crate) enum Command {
     Proxy(Proxy),
     Show(Show),
+    #[cfg(feature = "capture")]
+    Import(Import),
     Check(Check),
     Replay(Replay),
     Diff(Diff),
+    Lint(Lint),
+    Redact(Redact),
+    Export(Export),
     Demo(Demo),
     Sandbox(Sandbox),
     #[cfg(feature = "web")]

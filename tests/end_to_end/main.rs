@@ -8,6 +8,7 @@ mod clients;
 mod command_faults;
 #[cfg(feature = "web")]
 mod control;
+mod diff;
 #[cfg(feature = "web")]
 mod experiments;
 mod faults;

@@ -16,6 +16,7 @@ use tempfile::TempDir;
 use tokio::time::timeout;
 
 use crate::clients::{PATIENCE, Person, TEXT, events_of, handler, meet, wait};
+use crate::diff::assert_same;
 use crate::support::{Ended, Lines, Setup, Transcript, transcripts};
 
 /// A running `mitmsn replay`. It is killed with the test, unless it ends by itself.
@@ -219,6 +220,7 @@ async fn a_fresh_client_meets_the_recorded_server() {
     let played = replay.end().await;
     played.is_same();
     assert_eq!(verbs(&played.transcripts[0]), verbs(original));
+    assert_same(&original.path, &played.transcripts[0].path);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -267,6 +269,7 @@ async fn recorded_clients_meet_again_on_a_fresh_server() {
         let again = played.transcripts.iter().find(|other| other.path.to_string_lossy().contains(&account)).unwrap();
         assert!(again.text.contains("你好 😀"));
         assert_eq!(verbs(again), verbs(original));
+        assert_same(&original.path, &again.path);
     }
     // every connection that was recorded reached the fresh server
     let opened = |transcript: &&Transcript| {
@@ -340,6 +343,7 @@ async fn every_login_is_repeated_and_a_replay_can_be_replayed() {
         let played = replay(&ended.transcript().path).end().await;
         played.is_same();
         assert_eq!(verbs(&played.transcripts[0]), verbs(ended.transcript()), "MSNP{version}");
+        assert_same(&ended.transcript().path, &played.transcripts[0].path);
         replay(&played.transcripts[0].path).end().await.is_same();
     }
 }

@@ -420,6 +420,9 @@ fn not_compared(a: &Side, b: &Side, options: &Options) -> Vec<String> {
             (_, 0) => {}
             (bytes, places) => found.push(format!("{name} lacks {bytes} bytes or more in {places} place(s)")),
         }
+        if side.is_redacted {
+            found.push(format!("{name} is redacted: accounts, names and texts in it are made up"));
+        }
         if side.passed_over > 0 {
             let why = match options.what {
                 What::Arrived => "were injected, so that no peer sent them",
@@ -429,6 +432,34 @@ fn not_compared(a: &Side, b: &Side, options: &Options) -> Vec<String> {
         }
     }
     found
+}
+
+/// Compares anything that can be read as two transcripts (an empty line stands between them), and checks what must hold for any
+/// input: no panic, each is the same as itself, and every command is counted once. The body of a fuzz target.
+///
+/// # Panics
+///
+/// If it does not hold.
+pub fn check_any_sessions(input: &[u8]) {
+    let cut = memchr::memmem::find(input, b"\n\n").unwrap_or(input.len());
+    let read = |text: &[u8]| {
+        let mut transcript = Transcript::default();
+        let name = std::path::Path::new("input");
+        transcript.events.extend(crate::Reader::new(text, name).filter_map(Result::ok));
+        transcript
+    };
+    let (a, b) = (read(&input[..cut]), read(input.get(cut + 2..).unwrap_or_default()));
+    for (ours, theirs) in [(&a, &a), (&b, &b), (&a, &b), (&b, &a)] {
+        let diff = Diff::of(ours, theirs, Options::default()).expect("no accounts were given");
+        assert!(!std::ptr::eq(ours, theirs) || diff.is_same());
+        let tally = diff.summary.commands;
+        let lone: u64 =
+            diff.connections.iter().flat_map(|pair| &pair.entries).filter(|e| e.a.is_none() || e.b.is_none()).count()
+                as u64;
+        let all = tally.same + tally.changed + tally.missing + tally.extra + tally.ignored;
+        assert_eq!(2 * all - lone, diff.a.commands() + diff.b.commands());
+        let _ = (text::draw(&diff, text::Options::default()), html::page(&diff, 1), report::Report::of(&diff));
+    }
 }
 
 #[cfg(test)]

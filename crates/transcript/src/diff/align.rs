@@ -242,7 +242,7 @@ mod tests {
     #[test]
     fn work_grows_with_the_length_whatever_the_sequences_hold() {
         let mut random = numbers(7);
-        let length = 20_000;
+        let length = 4_000;
         let same: Vec<u64> = (0..length).collect();
         let shuffled: Vec<u64> = {
             let mut list = same.clone();
@@ -253,7 +253,7 @@ mod tests {
         let others: Vec<u64> = (0..length).map(|_| random(3) * 100 + 50).collect();
         let edited: Vec<u64> = same.iter().filter(|value| *value % 7 > 0).map(|value| value * 10 / 9).collect();
         let strange: Vec<u64> = (0..length).map(|value| value * 1000 + 10_000_000_000).collect();
-        let (fives, sevens) = (vec![500; 20_000], vec![777; 10_000]);
+        let (fives, sevens) = (vec![500; 4_000], vec![777; 2_000]);
         for (a, b) in [
             (&same, &same),
             (&same, &shuffled),

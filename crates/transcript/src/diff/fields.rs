@@ -1,6 +1,7 @@
 //! A command as named fields: what two commands are compared by, and what tells whether they are alike.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use msnp::argument;
@@ -123,7 +124,20 @@ pub(super) fn fields<'a>(item: &'a Item, accounts: Option<&'a AccountMap>) -> Ve
             fields.push(Part::Payload, "bytes", value);
         }
     }
+    number(&mut fields.list);
     fields.list
+}
+
+/// Gives names that occur twice a number.
+fn number(list: &mut [Field<'_>]) {
+    let mut counts: HashMap<Cow<'static, str>, u32> = HashMap::with_capacity(list.len());
+    for field in list {
+        let count = counts.entry(field.name.clone()).or_default();
+        *count += 1;
+        if *count > 1 {
+            field.name = format!("{}[{count}]", field.name).into();
+        }
+    }
 }
 
 impl<'a> Fields<'a> {

@@ -25,6 +25,8 @@ pub struct Side {
     pub account: Option<String>,
     /// Which program recorded it.
     pub software: String,
+    /// Whether names and texts in it are made up.
+    pub is_redacted: bool,
     /// What it cannot tell, if it was imported.
     pub lacks: Vec<Lack>,
     /// Its connections, in order.
@@ -171,6 +173,7 @@ impl Side {
         };
         if let Some(header) = transcript.header() {
             side.software.clone_from(&header.software);
+            side.is_redacted = header.redacted.is_some();
             side.lacks = header.source.as_ref().map(|source| source.lacks.clone()).unwrap_or_default();
         }
         let released: HashMap<u64, &ReleasedEvent> = transcript
@@ -334,7 +337,7 @@ pub(super) fn line_of(item: &Item) -> String {
 /// Returns the payload's first lines for people.
 pub(super) fn payload_of(item: &Item, most: usize) -> Vec<String> {
     let text = match &item.content {
-        Content::Command(command) if !command.payload().is_empty() => crate::screen::pretty(command),
+        Content::Command(command) if !command.payload().is_empty() => crate::screen::payload::pretty(command),
         Content::Opaque { bytes: Some(bytes), .. } => crate::screen::printable(lossy(bytes).as_bytes()),
         _ => return Vec::new(),
     };

@@ -23,6 +23,7 @@ fn transcript(name: &str, said: &[Said], is_masked: bool) -> Transcript {
         version: 1,
         software: "test".into(),
         source: None,
+        redacted: None,
     }));
     let mut opened = Vec::new();
     for (connection, command) in said {
@@ -566,7 +567,8 @@ fn planted(item: &Item, index: usize) -> Option<(String, Command)> {
 #[test]
 fn one_value_that_is_changed_is_told_once_by_its_name() {
     // what tells a person, a connection or a dialect is told wherever it matters
-    let telling = ["email", "inviter_email", "to_email", "email_or_guid", "dialect", "client_brand"];
+    let telling =
+        ["email", "inviter_email", "to_email", "email_or_guid", "dialect", "client_brand", "login_url", "redirect_url"];
     let mut count = 0;
     for (number, said) in examples().iter().enumerate() {
         let side = Side::of(&transcript("a", said, false), &Options::default());
@@ -684,7 +686,7 @@ proptest::proptest! {
             picks.iter().map(|(pick, connection)| (*connection, all[pick % all.len()].clone())).collect()
         };
         let (a, b) = (side(&a), side(&b));
-        let options = || Options { accounts: Accounts::Exact, ..Options::default() };
+        let options = || Options { accounts: Accounts::Exact, pings: true, ..Options::default() };
         let (there, back) = (compare(&a, &b, options()).summary, compare(&b, &a, options()).summary);
         proptest::prop_assert_eq!(there.connections.missing, back.connections.extra);
         let total = |tally: Tally| 2 * (tally.same + tally.changed + tally.ignored) + tally.missing + tally.extra;

@@ -11,16 +11,11 @@ use super::{Fields, Part, Value, volatile};
 impl<'a> Fields<'a> {
     /// Adds the headers of a block that is called `block`, or has no name of its own.
     pub(super) fn headers(&mut self, block: &str, headers: &Headers<'a>) {
-        let start = self.list.len();
         for line in headers.lines() {
             let own = lossy(line.name());
             let known = KNOWN.iter().find(|known| known.eq_ignore_ascii_case(&own));
             let own = known.map_or_else(|| own.to_lowercase(), |known| (*known).to_owned());
-            let mut name = if block.is_empty() { own } else { format!("{block}.{own}") };
-            let before = self.list[start..].iter().filter(|field| is_called(&field.name, &name)).count();
-            if before > 0 {
-                name = format!("{name}[{}]", before + 1);
-            }
+            let name = if block.is_empty() { own } else { format!("{block}.{own}") };
             if line.name().eq_ignore_ascii_case(b"X-MMS-IM-Format") {
                 self.format(&name, line.value());
                 continue;
@@ -42,11 +37,6 @@ impl<'a> Fields<'a> {
             self.push(Part::Header, name, Value::Plain(value));
         }
     }
-}
-
-/// Whether a field has this name, be it with a number.
-fn is_called(field: &str, name: &str) -> bool {
-    field.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('['))
 }
 
 /// Headers as people know them; the names of others are shown in lower case.
