@@ -125,14 +125,13 @@ fn a_difference_is_drawn_written_ignored_or_told_by_the_exit_code_alone() {
 #[test]
 fn what_cannot_be_compared_is_named_with_its_place_and_what_to_do() {
     let home = tempfile::tempdir().unwrap();
-    let [a, rules, torn] = ["a.jsonl", "ignore.toml", "torn.jsonl"].map(|name| home.path().join(name));
+    let [a, rules, torn, folder, page] =
+        ["a.jsonl", "ignore.toml", "torn.jsonl", "folder", "no/diff.html"].map(|name| home.path().join(name));
     std::fs::write(&a, A).unwrap();
     std::fs::write(&torn, &A[..A.len() - 20]).unwrap();
     std::fs::write(&rules, "[[ignore]]\nreason = \"x\"\nverbs = [\"CVR\"]\nargument = \"client_versoin\"\n").unwrap();
-    let folder = home.path().join("folder");
     std::fs::create_dir(&folder).unwrap();
-    let [first, rules, torn, folder, page] =
-        [&a, &rules, &torn, &folder, &home.path().join("no/diff.html")].map(|path| path.to_str().unwrap());
+    let [first, rules, torn, folder, page] = [&a, &rules, &torn, &folder, &page].map(|path| path.to_str().unwrap());
     for (arguments, code, expected) in [
         (vec![first], 2, "<B>"),
         (vec!["-", "-"], 2, "A and B cannot both be standard input"),
