@@ -43,7 +43,8 @@ pub fn decide(evidence: &Evidence<'_>) -> Option<(Carries, usize)> {
     if let Some(found) = sides.iter().find_map(|&client| http(evidence, client)) {
         return found;
     }
-    if let Some(&client) = sides.iter().find(|&&client| evidence.is_from_start[client] && opens(evidence.bytes[client])) {
+    if let Some(&client) = sides.iter().find(|&&client| evidence.is_from_start[client] && opens(evidence.bytes[client]))
+    {
         return Some((Carries::Msnp, client));
     }
     let rank = |client: usize| {

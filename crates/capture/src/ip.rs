@@ -114,9 +114,7 @@ impl Inside {
                 });
                 if self.is_cut { Handled::TcpCutShort } else { Handled::Tcp }
             }
-            IpNumber::IPV4 | IpNumber::IPV6 if depth < MOST_DEPTH => {
-                within(bytes, time, fragments, take, depth + 1)
-            }
+            IpNumber::IPV4 | IpNumber::IPV6 if depth < MOST_DEPTH => within(bytes, time, fragments, take, depth + 1),
             _ => Handled::Other,
         }
     }

@@ -23,11 +23,7 @@ impl<R: Read> Window<R> {
 
     /// Makes sure that so many bytes are in memory, and returns whether they are: fewer means that the input has ended.
     #[inline]
-    pub(crate) fn require(
-        &mut self,
-        count: usize,
-        idle: &mut dyn FnMut() -> ControlFlow<()>,
-    ) -> Result<bool, Fault> {
+    pub(crate) fn require(&mut self, count: usize, idle: &mut dyn FnMut() -> ControlFlow<()>) -> Result<bool, Fault> {
         if self.end - self.start >= count { Ok(true) } else { self.fill(count, idle) }
     }
 

@@ -223,9 +223,7 @@ impl Flow {
         }
         // while it is open, only the one who opens a connection may begin anew
         segment.acknowledged.is_none() && self.beginning[side].is_some_and(|known| known != segment.sequence)
-            || segment.acknowledged.is_none()
-                && self.beginning == [None, None]
-                && matches!(self.state, State::Open(_))
+            || segment.acknowledged.is_none() && self.beginning == [None, None] && matches!(self.state, State::Open(_))
     }
 
     /// Whether the first byte of a side was seen, or is known to be missing.

@@ -93,8 +93,7 @@ impl Flows {
             None => !segment.is_reset && !(segment.is_fin && segment.bytes.is_empty()),
             Some(entry) => segment.is_syn && entry.flow.is_other(side, segment),
         };
-        let mut listeners =
-            Listeners { gateways: &mut self.gateways, sink, report, next_key: &mut self.next_key };
+        let mut listeners = Listeners { gateways: &mut self.gateways, sink, report, next_key: &mut self.next_key };
         if is_new {
             if let Some(mut old) = self.flows.remove(&ends) {
                 self.held -= old.held();
@@ -132,8 +131,7 @@ impl Flows {
     pub(crate) fn finish(&mut self, reason: &'static str, sink: &mut dyn Sink, report: &mut Report) {
         let mut flows: Vec<Entry> = std::mem::take(&mut self.flows).into_values().collect();
         flows.sort_by_key(|entry| (entry.flow.opened, entry.flow.ends));
-        let mut listeners =
-            Listeners { gateways: &mut self.gateways, sink, report, next_key: &mut self.next_key };
+        let mut listeners = Listeners { gateways: &mut self.gateways, sink, report, next_key: &mut self.next_key };
         for mut entry in flows {
             entry.end(self.now, reason, &mut listeners);
         }
@@ -156,8 +154,7 @@ impl Flows {
     /// Looks after those that wait for something.
     fn check(&mut self, sink: &mut dyn Sink, report: &mut Report) {
         self.next_check = self.now + CHECK;
-        let mut listeners =
-            Listeners { gateways: &mut self.gateways, sink, report, next_key: &mut self.next_key };
+        let mut listeners = Listeners { gateways: &mut self.gateways, sink, report, next_key: &mut self.next_key };
         let (flows, held, now) = (&mut self.flows, &mut self.held, self.now);
         self.waiting.retain(|ends| {
             let Some(entry) = flows.get_mut(ends) else { return false };
@@ -188,8 +185,7 @@ impl Flows {
     }
 
     fn sweep(&mut self, sink: &mut dyn Sink, report: &mut Report, is_over: impl Fn(&Flow) -> bool) {
-        let mut listeners =
-            Listeners { gateways: &mut self.gateways, sink, report, next_key: &mut self.next_key };
+        let mut listeners = Listeners { gateways: &mut self.gateways, sink, report, next_key: &mut self.next_key };
         let (held, now) = (&mut self.held, self.now);
         self.flows.retain(|_, entry| {
             let is_over = is_over(&entry.flow);
@@ -363,10 +359,10 @@ fn close(key: ConnectionKey, client: usize, end: End, time: u64, listeners: &mut
             listeners.sink.note(key, at(time), &text);
         }
         if counts.different > 0 {
-            let text = format!(
-                "{} bytes of the {sender} came again and were others: the first ones are kept",
-                counts.different
-            );
+            let text = match counts.different {
+                1 => format!("1 byte of the {sender} came again and was another: the first one is kept"),
+                count => format!("{count} bytes of the {sender} came again and were others: the first ones are kept"),
+            };
             listeners.sink.note(key, at(time), &text);
         }
         if counts.astray > 0 {
@@ -407,7 +403,7 @@ const IDLE: u64 = 24 * 3600 * SECOND;
 /// Most connections that are known at once.
 const MOST_FLOWS: usize = 1 << 17;
 /// Most bytes that wait for others in one direction of a connection. More is taken for a loss.
-pub(crate) const MOST_WAITING: usize = 4 << 20;
+const MOST_WAITING: usize = 4 << 20;
 /// The same for all connections together.
 pub(crate) const MOST_HELD: usize = 256 << 20;
 /// How much of a connection is looked at to tell what it carries.

@@ -88,13 +88,7 @@ impl Connection {
         self.follow(*framing);
     }
 
-    pub(super) fn gap(
-        &mut self,
-        direction: Direction,
-        time: SystemTime,
-        length: Option<u64>,
-        sessions: &mut Sessions,
-    ) {
+    pub(super) fn gap(&mut self, direction: Direction, time: SystemTime, length: Option<u64>, sessions: &mut Sessions) {
         let Connection { lanes, about } = self;
         about.set_time(direction, time);
         let framing = &mut Framing::Ours;
@@ -418,9 +412,9 @@ impl About {
                     Event::Gap(GapEvent { stem, connection, server, direction: direction.into(), length })
                 });
             }
-            Seen::Note(text) => sessions.event(number, time, |stem| {
-                Event::Note(NoteEvent { stem, connection: Some(connection), text })
-            }),
+            Seen::Note(text) => {
+                sessions.event(number, time, |stem| Event::Note(NoteEvent { stem, connection: Some(connection), text }))
+            }
         }
     }
 

@@ -161,9 +161,7 @@ impl Route {
     /// A redirected client offers what it offered before, or less.
     fn fits(&self, offered: &[Version]) -> bool {
         match &self.kind {
-            Kind::Login(versions) => {
-                versions.is_empty() || offered.iter().all(|version| versions.contains(version))
-            }
+            Kind::Login(versions) => versions.is_empty() || offered.iter().all(|version| versions.contains(version)),
             _ => false,
         }
     }
