@@ -9,11 +9,14 @@ use std::io::Write;
 use msnp_transcript::Transcript;
 use pcap_file::pcapng::PcapNgWriteError;
 
+mod dialogue;
 mod file;
 mod peers;
 mod plan;
 mod remarks;
 mod stream;
+
+pub use dialogue::dialogue;
 
 /// Which bytes to write.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

@@ -8,6 +8,7 @@ pub mod classify;
 pub mod error;
 pub mod export;
 pub mod gateway;
+pub mod logs;
 pub mod report;
 pub mod sink;
 pub mod source;

@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Chain, Cursor, Read};
 use std::path::Path;
 
 use crate::error::ReadError;
+use crate::logs::{self, Log};
 use crate::report::Report;
 use crate::sink::Sink;
 
@@ -15,6 +16,8 @@ pub enum Format {
     Pcap,
     /// A capture of the newer format.
     Pcapng,
+    /// A log.
+    Log(Log),
 }
 
 impl Format {
@@ -24,8 +27,7 @@ impl Format {
             [0xd4, 0xc3, 0xb2, 0xa1] | [0xa1, 0xb2, 0xc3, 0xd4] => Some(Format::Pcap),
             [0x4d, 0x3c, 0xb2, 0xa1] | [0xa1, 0xb2, 0x3c, 0x4d] => Some(Format::Pcap),
             [0x0a, 0x0d, 0x0d, 0x0a] => Some(Format::Pcapng),
-            // a log is recognised here
-            _ => None,
+            _ => Log::of(head).map(Format::Log),
         }
     }
 
@@ -39,6 +41,7 @@ impl Format {
         match self {
             Format::Pcap => "pcap",
             Format::Pcapng => "pcapng",
+            Format::Log(log) => log.name(),
         }
     }
 }
@@ -65,7 +68,7 @@ impl Importer {
         let (format, input) = recognise(input, name)?;
         match format {
             Format::Pcap | Format::Pcapng => self.capture(format, input, name, sink),
-            // the readers of logs are called here: they get `input` (a `BufRead`), `name`, `sink` and `self.report`
+            Format::Log(log) => logs::read(log, input, name, sink, &mut self.report),
         }
     }
 
@@ -89,9 +92,11 @@ fn recognise<R: Read>(mut input: R, name: &Path) -> Result<(Format, Input<R>), R
     let mut head = Vec::new();
     loop {
         let mut chunk = [0; HEAD];
-        let count = input
-            .read(&mut chunk[..HEAD - head.len()])
-            .map_err(|error| ReadError::Read { name: name.to_owned(), offset: head.len() as u64, error })?;
+        let count = input.read(&mut chunk[..HEAD - head.len()]).map_err(|error| ReadError::Read {
+            name: name.to_owned(),
+            offset: head.len() as u64,
+            error,
+        })?;
         head.extend_from_slice(&chunk[..count]);
         if count == 0 || head.len() == HEAD || Format::is_certain(&head) {
             break;

@@ -183,3 +183,55 @@ pub(crate) const WAYS: [Direction; 2] = Direction::BOTH;
 
 /// 2026-11-22T12:00:00Z in microseconds.
 const START: u64 = 1_795_348_800_000_000;
+
+/// A sink that writes down what it is told.
+#[derive(Default)]
+pub(crate) struct Told {
+    pub(crate) sources: Vec<msnp_transcript::event::Source>,
+    pub(crate) lines: Vec<String>,
+    /// The time of each line.
+    pub(crate) times: Vec<std::time::SystemTime>,
+    count: u64,
+    open: Vec<u64>,
+}
+
+impl Told {
+    fn tell(&mut self, time: std::time::SystemTime, line: String) {
+        self.lines.push(line);
+        self.times.push(time);
+    }
+}
+
+impl crate::Sink for Told {
+    fn source(&mut self, source: &msnp_transcript::event::Source) {
+        self.sources.push(source.clone());
+    }
+
+    fn opened(&mut self, peers: &crate::Peers, time: std::time::SystemTime) -> crate::ConnectionKey {
+        self.count += 1;
+        self.open.push(self.count);
+        self.tell(time, format!("{} opened {:?} {:?}", self.count, peers.client, peers.server));
+        crate::ConnectionKey(self.count)
+    }
+
+    fn data(&mut self, key: crate::ConnectionKey, way: Direction, time: std::time::SystemTime, bytes: &[u8]) {
+        assert!(self.open.contains(&key.0), "not open");
+        self.tell(time, format!("{} {} {}", key.0, way.arrow(), bytes.escape_ascii()));
+    }
+
+    fn gap(&mut self, key: crate::ConnectionKey, way: Direction, time: std::time::SystemTime, length: Option<u64>) {
+        assert!(self.open.contains(&key.0), "not open");
+        self.tell(time, format!("{} {} missing {length:?}", key.0, way.arrow()));
+    }
+
+    fn note(&mut self, key: crate::ConnectionKey, time: std::time::SystemTime, text: &str) {
+        assert!(self.open.contains(&key.0), "not open");
+        self.tell(time, format!("{} note {text}", key.0));
+    }
+
+    fn closed(&mut self, key: crate::ConnectionKey, time: std::time::SystemTime, by: crate::Closer, _: Option<&str>) {
+        assert!(self.open.contains(&key.0), "not open");
+        self.open.retain(|open| *open != key.0);
+        self.tell(time, format!("{} closed by {by:?}", key.0));
+    }
+}
