@@ -9,12 +9,16 @@ use msnp::flow::Address;
 
 #[cfg(feature = "web")]
 mod control;
+#[cfg(feature = "capture")]
+mod import;
 mod replay;
 
 #[cfg(feature = "web")]
 pub(crate) use control::{
     ControlCommand, Experiment, Hold, LineLength, Reach, Release, RulesAction, Send, TableFormat, Tail, To,
 };
+#[cfg(feature = "capture")]
+pub(crate) use import::Import;
 pub(crate) use replay::{Replay, ReplayClient, ReplayOutput, ReplayServer, ReplaySide};
 
 /// Intercepting proxy and research workbench for the MSN Messenger protocol, MSNP2 to MSNP21
@@ -40,6 +44,7 @@ Examples:
   mitmsn proxy messenger.example               listen on 127.0.0.1:1863, lead to that server
   mitmsn proxy ns.example:1863 --rules my.toml --listen 0.0.0.0:1863
   mitmsn show ~/.local/state/mitmsn/sessions/*.jsonl --filter 'verb == \"MSG\"' -v
+  mitmsn import old-traffic.pcapng -o sessions  make transcripts of a packet capture
   mitmsn check --rules my.toml --against session.jsonl
   mitmsn replay server session.jsonl           be the server of that session, for a client without one
   mitmsn replay client session.jsonl --to messenger.example --nexus http://messenger.example/rdr/pprdr.asp
@@ -54,6 +59,8 @@ experiment was not as expected, 130 ended by SIGINT, 143 ended by SIGTERM.";
 pub(crate) enum Command {
     Proxy(Proxy),
     Show(Show),
+    #[cfg(feature = "capture")]
+    Import(Import),
     Check(Check),
     Replay(Replay),
     Demo(Demo),

@@ -19,6 +19,8 @@ mod explain;
 mod generate;
 #[cfg(feature = "web")]
 mod holds;
+#[cfg(feature = "capture")]
+mod import;
 mod output;
 mod proxy;
 mod replay;
@@ -43,6 +45,8 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
     match cli.command {
         Command::Proxy(arguments) => proxy::run(&arguments),
         Command::Show(arguments) => show::run(&arguments),
+        #[cfg(feature = "capture")]
+        Command::Import(arguments) => import::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),

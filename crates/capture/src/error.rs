@@ -33,4 +33,26 @@ pub enum ReadError {
         /// Its first bytes, for people.
         start: String,
     },
+    /// The capture ends within a packet.
+    #[error("{}, at byte {offset}: cut off within a packet; the {packets} packets before were read", name.display())]
+    CutOff {
+        /// The file.
+        name: PathBuf,
+        /// Where the packet begins; in compressed files, in what is inside.
+        offset: u64,
+        /// How many packets came before.
+        packets: u64,
+    },
+    /// What stands there makes no sense.
+    #[error("{}, at byte {offset}: damaged: {what}; the {packets} packets before were read", name.display())]
+    Damaged {
+        /// The file.
+        name: PathBuf,
+        /// Where; in compressed files, in what is inside.
+        offset: u64,
+        /// How many packets came before.
+        packets: u64,
+        /// What stands there.
+        what: String,
+    },
 }

@@ -8,7 +8,7 @@ use std::io::BufRead;
 use std::path::Path;
 
 use crate::error::ReadError;
-use crate::report::Report;
+use crate::report::Logs;
 use crate::sink::Sink;
 
 mod arrows;
@@ -74,7 +74,7 @@ pub fn read(
     input: impl BufRead,
     name: &Path,
     sink: &mut dyn Sink,
-    report: &mut Report,
+    report: &mut Logs,
 ) -> Result<(), ReadError> {
     match log {
         Log::Dialogue => dialogue::read(input, name, sink, report),

@@ -99,7 +99,7 @@ pub(super) fn gap(gap: &GapEvent) -> String {
 }
 
 pub(super) fn note(note: &NoteEvent) -> String {
-    short(&format!("note: {}", note.text))
+    short(&note.text)
 }
 
 pub(super) fn tag(tag: &str) -> String {

@@ -243,7 +243,7 @@ fn wireshark_shows_what_the_transcript_tells_as_comments() {
     };
     let Some(text) = comments(Side::Received) else { return };
     let wanted = [
-        "note: the recorder lost 3 events|connection 1 of session 01jd: 10.0.0.5:40001 -> 127.0.0.1:1863 -> ns.example:1863",
+        "the recorder lost 3 events|connection 1 of session 01jd: 10.0.0.5:40001 -> 127.0.0.1:1863 -> ns.example:1863",
         "connection 4 of session 01je: [2001:db8::5]:40001 -> 127.0.0.1:1863 -> 10.0.0.9:1864",
         "belongs to the session of connection 1, by cookie",
         "left as: >>> CVR 2 7.5 by Say we are MSN 7.5|masked: args[1]",
@@ -251,7 +251,7 @@ fn wireshark_shows_what_the_transcript_tells_as_comments() {
         "injected by me: <<< QNG 50",
         "held as 7|tagged \"odd\"",
         "7 released after 0.5 s by web",
-        "note: slow",
+        "slow",
         "dropped by quiet",
     ];
     assert_eq!(text.lines().collect::<Vec<_>>(), wanted);

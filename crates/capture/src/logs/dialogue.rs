@@ -22,7 +22,7 @@ use super::item::STEP;
 use super::lines::{Line, Lines};
 use super::payload::unescape;
 use crate::error::ReadError;
-use crate::report::Report;
+use crate::report::Logs;
 use crate::sink::{Closer, ConnectionKey, Peers, Sink};
 
 /// Whether a dialogue begins with this line, remarks left aside.
@@ -31,12 +31,7 @@ pub(super) fn is_start(line: &[u8]) -> bool {
 }
 
 /// Reads a dialogue.
-pub(super) fn read(
-    input: impl BufRead,
-    name: &Path,
-    sink: &mut dyn Sink,
-    report: &mut Report,
-) -> Result<(), ReadError> {
+pub(super) fn read(input: impl BufRead, name: &Path, sink: &mut dyn Sink, report: &mut Logs) -> Result<(), ReadError> {
     let mut lines = Lines::new(input);
     let mut reader = Reader {
         name,
@@ -66,7 +61,7 @@ pub(super) fn read(
 struct Reader<'a> {
     name: &'a Path,
     sink: &'a mut dyn Sink,
-    report: &'a mut Report,
+    report: &'a mut Logs,
     has_source: bool,
     time: SystemTime,
     open: HashMap<String, ConnectionKey>,

@@ -14,7 +14,7 @@ use super::lines::Lines;
 use super::payload::{self, Found};
 use super::time::Clock;
 use crate::error::ReadError;
-use crate::report::Report;
+use crate::report::Logs;
 use crate::sink::{Closer, ConnectionKey, Peers, Sink};
 
 /// Reads a log whose lines a grammar knows.
@@ -24,7 +24,7 @@ pub(super) fn read(
     input: impl BufRead,
     name: &Path,
     sink: &mut dyn Sink,
-    report: &mut Report,
+    report: &mut Logs,
 ) -> Result<(), ReadError> {
     let mut lines = Lines::new(input);
     let mut teller = Teller::new(log, name, sink, report);
@@ -70,7 +70,7 @@ struct Teller<'a> {
     log: Log,
     name: &'a Path,
     sink: &'a mut dyn Sink,
-    report: &'a mut Report,
+    report: &'a mut Logs,
     has_source: bool,
     time: Option<SystemTime>,
     has_clock: bool,
@@ -80,7 +80,7 @@ struct Teller<'a> {
 }
 
 impl<'a> Teller<'a> {
-    fn new(log: Log, name: &'a Path, sink: &'a mut dyn Sink, report: &'a mut Report) -> Teller<'a> {
+    fn new(log: Log, name: &'a Path, sink: &'a mut dyn Sink, report: &'a mut Logs) -> Teller<'a> {
         Teller {
             log,
             name,

@@ -6,12 +6,12 @@ use crate::testing::Told;
 
 use super::*;
 
-fn told(text: &str) -> (Told, Report) {
+fn told(text: &str) -> (Told, Logs) {
     told_bytes(text.as_bytes())
 }
 
-fn told_bytes(text: &[u8]) -> (Told, Report) {
-    let (mut told, mut report) = (Told::default(), Report::default());
+fn told_bytes(text: &[u8]) -> (Told, Logs) {
+    let (mut told, mut report) = (Told::default(), Logs::default());
     let log = Log::of(&text[..text.len().min(4096)]).expect("a known log");
     read(log, text, Path::new("/logs/a.log"), &mut told, &mut report).unwrap();
     (told, report)
