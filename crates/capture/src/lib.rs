@@ -4,6 +4,7 @@
 //! carries ([`classify`]). Whatever the source, it tells a [`Sink`]; [`Transcripts`] is the one that frames, joins connections
 //! into sessions and writes them as a recording proxy would. [`export`] goes the other way.
 
+pub mod check;
 pub mod classify;
 mod compression;
 pub mod error;

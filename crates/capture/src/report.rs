@@ -16,6 +16,8 @@ pub struct Report {
     pub gateway_connections: u64,
     /// MSNP connections told to the sink.
     pub msnp_connections: u64,
+    /// Those of them that were inside HTTP.
+    pub inside_http: u64,
     /// Gaps in these: bytes that were sent, but not captured.
     pub gaps: u64,
     /// How many bytes that are.

@@ -101,8 +101,8 @@ fn arrow(line: &[u8]) -> Option<(&[u8], Direction, &[u8])> {
 
 /// Finds what the log calls the connection: `MS/2a1f`, `ns#2`, `[7]`.
 fn mark(before: &[u8]) -> Option<String> {
-    let words = before.split(|byte| byte.is_ascii_whitespace());
-    words.filter(|word| is_mark(word)).next_back().map(text)
+    let mut words = before.split(|byte| byte.is_ascii_whitespace());
+    words.rfind(|word| is_mark(word)).map(text)
 }
 
 fn is_mark(word: &[u8]) -> bool {

@@ -82,7 +82,7 @@ impl fmt::Display for Summary {
         }
         if report.gateway_connections > 0 {
             let count = counted(report.gateway_connections, "connection");
-            writeln!(f, "  {count} to an HTTP gateway")?;
+            writeln!(f, "  {count} to an HTTP gateway, with {} MSNP inside", report.inside_http)?;
         }
         self.logs(f)?;
         self.left_out(f)
@@ -110,7 +110,9 @@ impl Summary {
 
     fn left_out(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let left_out = &self.report.left_out;
-        let others = self.report.tcp_connections - self.report.msnp_connections - self.report.gateway_connections;
+        let report = &self.report;
+        let ours = report.msnp_connections - report.inside_http + report.gateway_connections;
+        let others = report.tcp_connections.saturating_sub(ours);
         let reasons = [
             (others, "TCP connection", "of other protocols"),
             (left_out.not_tcp, "packet", "without TCP"),
