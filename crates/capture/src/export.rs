@@ -90,4 +90,6 @@ pub fn pcapng(transcripts: &[Transcript], side: Side, software: &str, out: impl 
 }
 
 #[cfg(test)]
+mod round_trip;
+#[cfg(test)]
 mod tests;
