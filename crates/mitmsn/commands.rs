@@ -16,13 +16,16 @@ mod demo;
 #[cfg(feature = "web")]
 mod experiment;
 mod explain;
+mod export;
 mod generate;
 #[cfg(feature = "web")]
 mod holds;
 #[cfg(feature = "capture")]
 mod import;
+mod lint;
 mod output;
 mod proxy;
+mod redact;
 mod replay;
 #[cfg(feature = "web")]
 mod rules;
@@ -34,8 +37,11 @@ mod send;
 #[cfg(feature = "web")]
 mod sessions;
 mod show;
+mod stream;
 #[cfg(feature = "web")]
 mod tail;
+
+pub(crate) use export::names as export_formats;
 
 /// Exit code of a comparison that found differences.
 const DIFFERENT: u8 = 3;
@@ -49,6 +55,9 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
         Command::Import(arguments) => import::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
+        Command::Lint(arguments) => lint::run(&arguments),
+        Command::Redact(arguments) => redact::run(&arguments),
+        Command::Export(arguments) => export::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Sandbox(arguments) => sandbox::run(&arguments),
         #[cfg(feature = "web")]
