@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use msnp::Direction;
 use msnp_transcript::event::Source;
+use msnp_transcript::export::Options;
 use msnp_transcript::{Reader, Transcript};
 
 use crate::export::{self, Side};
@@ -72,7 +73,8 @@ pub fn check_any_export(text: &[u8]) {
     let Ok(transcript) = Transcript::read(Reader::new(text, name), name) else { return };
     let transcripts = [transcript];
     for side in [Side::Received, Side::Sent] {
-        export::pcapng(&transcripts, side, "mitmsn", Vec::new()).expect("memory takes everything");
+        export::pcapng(&transcripts, &Options { side, ..Options::default() }, "mitmsn", Vec::new())
+            .expect("memory takes everything");
     }
     export::dialogue(&transcripts, Vec::new()).expect("memory takes everything");
 }

@@ -7,27 +7,20 @@
 use std::io::Write;
 
 use msnp_transcript::Transcript;
+use msnp_transcript::export::Options;
 use pcap_file::pcapng::PcapNgWriteError;
 
 mod dialogue;
 mod file;
+mod formats;
 mod peers;
 mod plan;
 mod remarks;
 mod stream;
 
 pub use dialogue::dialogue;
-
-/// Which bytes to write.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Side {
-    /// What arrived from the peers. An import of the file gives the transcript back.
-    #[default]
-    Received,
-    /// What left towards the peers: rules carried out, injected commands in their place, delays and holds at the time at
-    /// which they ended.
-    Sent,
-}
+pub use formats::FORMATS;
+pub use msnp_transcript::export::Side;
 
 /// What was written.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -62,7 +55,7 @@ impl From<PcapNgWriteError> for ExportError {
     }
 }
 
-/// Writes transcripts as one pcapng file, in the order of time. `software` is named as the program that made it.
+/// Writes transcripts as one pcapng file, in the order of time; the filter is not asked. `software` is named as the program that made it.
 ///
 /// | in the transcript | in the file |
 /// |---|---|
@@ -77,15 +70,20 @@ impl From<PcapNgWriteError> for ExportError {
 /// # Errors
 ///
 /// If `out` cannot be written to.
-pub fn pcapng(transcripts: &[Transcript], side: Side, software: &str, out: impl Write) -> Result<Written, ExportError> {
+pub fn pcapng(
+    transcripts: &[Transcript],
+    options: &Options,
+    software: &str,
+    out: impl Write,
+) -> Result<Written, ExportError> {
     let mut written = Written::default();
     let mut steps = Vec::new();
     for (index, transcript) in transcripts.iter().enumerate() {
-        steps.extend(plan::plan(index, transcript, side, &mut written.problems));
+        steps.extend(plan::plan(index, transcript, options.side, &mut written.problems));
     }
     // stable: the order within a transcript stays
     steps.sort_by_key(|step| step.key);
-    file::write(transcripts, &steps, side, software, out, &mut written)?;
+    file::write(transcripts, &steps, options, software, out, &mut written)?;
     Ok(written)
 }
 

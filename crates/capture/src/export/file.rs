@@ -8,6 +8,7 @@ use std::time::Duration;
 use msnp::Direction;
 use msnp_transcript::Transcript;
 use msnp_transcript::event::{EventError, OpaqueEvent};
+use msnp_transcript::export::Options;
 use pcap_file::pcapng::PcapNgWriter;
 use pcap_file::pcapng::blocks::enhanced_packet::{EnhancedPacketBlock, EnhancedPacketOption};
 use pcap_file::pcapng::blocks::interface_description::{
@@ -27,7 +28,7 @@ use super::{ExportError, Side, Written};
 pub(super) fn write(
     transcripts: &[Transcript],
     steps: &[Step<'_>],
-    side: Side,
+    options: &Options,
     software: &str,
     out: impl Write,
     written: &mut Written,
@@ -40,7 +41,7 @@ pub(super) fn write(
     };
     let mut file = PcapNgWriter::with_section_header(out, section)?;
     for (transcript, remarks) in transcripts.iter().zip(&addresses.remarks) {
-        file.write_pcapng_block(interface(transcript, side, remarks))?;
+        file.write_pcapng_block(interface(transcript, options, remarks))?;
     }
     let names = addresses.peers.names();
     if !names.is_empty() {
@@ -98,8 +99,8 @@ impl Addresses {
     }
 }
 
-fn interface(transcript: &Transcript, side: Side, remarks: &[String]) -> InterfaceDescriptionBlock<'static> {
-    let what = match side {
+fn interface(transcript: &Transcript, options: &Options, remarks: &[String]) -> InterfaceDescriptionBlock<'static> {
+    let what = match options.side {
         Side::Received => "what arrived from the peers",
         Side::Sent => "what left towards the peers",
     };
@@ -110,6 +111,9 @@ fn interface(transcript: &Transcript, side: Side, remarks: &[String]) -> Interfa
     let made_by = transcript.header().map(|header| header.software.as_str()).unwrap_or_default();
     if !made_by.is_empty() {
         description += &format!(", recorded by {made_by}");
+    }
+    if options.redacted {
+        description += ", redacted";
     }
     if !remarks.is_empty() {
         description += &format!("; stand for others: {}", remarks.join(", "));

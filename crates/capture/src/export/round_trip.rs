@@ -15,6 +15,7 @@ use msnp_transcript::{Reader, Transcript};
 use proptest::prelude::*;
 use serde_json::json;
 
+use super::tests::side;
 use super::{Side, pcapng};
 use crate::testing::{Draft, sent};
 use crate::{Importer, Transcripts};
@@ -170,7 +171,7 @@ proptest! {
     fn a_login_comes_back_as_it_was(transcript in login()) {
         let transcripts = [transcript];
         let mut file = Vec::new();
-        pcapng(&transcripts, Side::Received, "mitmsn", &mut file).unwrap();
+        pcapng(&transcripts, &side(Side::Received), "mitmsn", &mut file).unwrap();
         let back = import(&file);
         let (mut wanted, found) = (shape(&transcripts), shape(&back));
         for shape in &mut wanted {
@@ -193,7 +194,7 @@ fn the_other_side_comes_back_as_what_left() {
     draft.command_with(1, ">>> VER 1 MSNP12 MSNP8 CVR0", change);
     draft.command_with(1, "<<< QNG 50", json!({"server": "ns", "origin": "injected", "by": ["me"]}));
     let mut file = Vec::new();
-    pcapng(&[draft.transcript()], Side::Sent, "mitmsn", &mut file).unwrap();
+    pcapng(&[draft.transcript()], &side(Side::Sent), "mitmsn", &mut file).unwrap();
     let back = import(&file);
     let lines: Vec<String> =
         back[0].messages().map(|message| message.command.as_bytes().escape_ascii().to_string()).collect();

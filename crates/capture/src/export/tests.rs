@@ -14,9 +14,13 @@ use super::*;
 
 fn export(transcripts: &[Transcript], side: Side) -> Vec<u8> {
     let mut out = Vec::new();
-    let written = pcapng(transcripts, side, "mitmsn 0.1.0", &mut out).unwrap();
+    let written = pcapng(transcripts, &self::side(side), "mitmsn 0.1.0", &mut out).unwrap();
     assert_eq!(written.problems, Vec::<String>::new());
     out
+}
+
+pub(super) fn side(side: Side) -> Options {
+    Options { side, ..Options::default() }
 }
 
 /// A stream as the file has it.
@@ -121,7 +125,7 @@ fn a_gap_is_a_jump_of_the_sequence_number() {
 fn an_output_that_takes_no_more_is_an_error() {
     let transcript = Draft::new("01jd").transcript();
     let mut small = [0u8; 16];
-    let error = pcapng(&[transcript], Side::Received, "mitmsn", &mut small[..]).unwrap_err();
+    let error = pcapng(&[transcript], &side(Side::Received), "mitmsn", &mut small[..]).unwrap_err();
     assert!(matches!(error, ExportError::Output(_)), "{error}");
 }
 
@@ -137,7 +141,7 @@ fn what_cannot_be_written_is_told_and_the_rest_is_kept() {
     let mut transcript = draft.transcript();
     transcript.events.last_mut().unwrap().stem_mut().time = "noon".into();
     let mut out = Vec::new();
-    let written = pcapng(&[transcript], Side::Received, "mitmsn", &mut out).unwrap();
+    let written = pcapng(&[transcript], &side(Side::Received), "mitmsn", &mut out).unwrap();
     assert_eq!(
         written.problems,
         [

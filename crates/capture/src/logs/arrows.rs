@@ -5,6 +5,7 @@
 //! MS/2a1f >>> VER 1 MSNP8 CVR0
 //! [11:44:11 DEBUG papyon.transport] >>> VER 0 MSNP18           papyon, emesene
 //! 12:00:01.234 alice@example.com  ns#2 >>> XFR 7 SB            mitmsn show
+//! # 2003-05-01 12:00:01 ns#2                                   mitmsn export --format text
 //! <<< MSG bob@passport.com Bob 89\r\n                          MSNPiki, hypothetic.org
 //!     MIME-Version: 1.0\r\n
 //! ```
@@ -18,6 +19,8 @@ use super::time::{Clock, clock};
 /// The grammar.
 #[derive(Debug, Default)]
 pub(super) struct Arrows {
+    /// Where the dialogue goes on, and when, as `mitmsn export --format text` remarks before lines that do not say.
+    place: Option<(Option<Clock>, String)>,
     /// The connection of the line before, for the lines below it.
     mark: Option<String>,
 }
@@ -37,12 +40,24 @@ impl Grammar for Arrows {
             let Some(message) = Message::of(direction, rest) else {
                 return Item::Bad("no command behind the arrow");
             };
-            self.mark = mark.clone();
+            let (clock, mark) = match (&self.place, mark) {
+                (Some((remarked, place)), None) => (clock.or(*remarked), Some(place.clone())),
+                (_, mark) => (clock, mark),
+            };
+            self.mark.clone_from(&mark);
             let style = if is_drawn { Style::Drawn } else { Style::Text };
             return Item::Message(Message { clock, mark, style, eol: eol.unwrap_or(message.eol), ..message });
         }
         if let Some(item) = self.below(line) {
             return item;
+        }
+        if let Some((clock, rest)) = line.strip_prefix(b"# ").map(clock)
+            && let rest = rest.trim_ascii()
+            && rest.contains(&b'#')
+            && is_mark(rest)
+        {
+            self.place = Some((clock, text(rest)));
+            return Item::Other;
         }
         let (clock, rest) = clock(line);
         let words: Vec<&[u8]> = rest.split(|&byte| byte == b' ').filter(|word| !word.is_empty()).collect();
