@@ -56,24 +56,24 @@ impl Grammar for Arrows {
             && rest.contains(&b'#')
             && is_mark(rest)
         {
-            self.place = Some((clock, text(rest)));
+            self.place = Some((clock, name(rest)));
             return Item::Other;
         }
         let (clock, rest) = clock(line);
         let words: Vec<&[u8]> = rest.split(|&byte| byte == b' ').filter(|word| !word.is_empty()).collect();
         match words[..] {
             [at, b"con"] if is_mark(at) => opened(clock, at, "", ""),
-            [at, b"dis"] if is_mark(at) => Item::Closed { clock, mark: Some(text(at)), by: String::new() },
+            [at, b"dis"] if is_mark(at) => Item::Closed { clock, mark: Some(name(at)), by: String::new() },
             [_, at, b"---", b"connected:", client, b"->", _, b"->", server] if is_mark(at) => {
                 opened(clock, at, &text(client), &text(server))
             }
             [_, at, b"---", b"closed", b"by", by, ..] if is_mark(at) => {
                 let by = text(by).trim_end_matches(':').to_owned();
-                Item::Closed { clock, mark: Some(text(at)), by }
+                Item::Closed { clock, mark: Some(name(at)), by }
             }
             [_, at, b"---", ..] if is_mark(at) => {
                 let remark = memmem::find(rest, b"--- ").map(|at| &rest[at + 4..]).unwrap_or_default();
-                Item::Note { clock, mark: Some(text(at)), text: text(remark) }
+                Item::Note { clock, mark: Some(name(at)), text: text(remark) }
             }
             _ => Item::Other,
         }
@@ -117,7 +117,13 @@ fn arrow(line: &[u8]) -> Option<(&[u8], Direction, &[u8])> {
 /// Finds what the log calls the connection: `MS/2a1f`, `ns#2`, `[7]`.
 fn mark(before: &[u8]) -> Option<String> {
     let mut words = before.split(|byte| byte.is_ascii_whitespace());
-    words.rfind(|word| is_mark(word)).map(text)
+    words.rfind(|word| is_mark(word)).map(name)
+}
+
+/// Returns what a connection is called by. What is before `#` is the kind of server, which may show later.
+fn name(mark: &[u8]) -> String {
+    let mark = mark.strip_suffix(b":").unwrap_or(mark);
+    text(memchr::memrchr(b'#', mark).map_or(mark, |at| &mark[at..]))
 }
 
 fn is_mark(word: &[u8]) -> bool {
@@ -147,7 +153,7 @@ fn without_remarks(line: &[u8]) -> (&[u8], Option<&'static [u8]>) {
 }
 
 fn opened(clock: Option<Clock>, mark: &[u8], client: &str, server: &str) -> Item {
-    Item::Opened { clock, mark: Some(text(mark)), client: client.into(), server: server.into() }
+    Item::Opened { clock, mark: Some(name(mark)), client: client.into(), server: server.into() }
 }
 
 fn text(bytes: &[u8]) -> String {

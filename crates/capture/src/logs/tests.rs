@@ -244,6 +244,27 @@ fn the_drawing_of_show_is_read_back() {
 }
 
 #[test]
+fn remarks_of_the_text_export_say_where_the_dialogue_goes_on() {
+    let log = concat!(
+        "# Session: 01jd\n# 12:00:00.000 #3 connected: a -> b -> c\n\n# 12:00:01.000 ns#3\n>>> VER 1 MSNP8 CVR0\n",
+        "\n# 12:00:02.500 sb#4\n<<< NAK 1\n\n# 12:00:03.000 ds#3\n<<< VER 1 MSNP8\n",
+    );
+    let (told, _) = told(log);
+    let wanted = [
+        r#"1 opened "" """#,
+        r">>> VER 1 MSNP8 CVR0\r\n",
+        r#"2 opened "" """#,
+        r"<<< NAK 1\r\n",
+        r"<<< VER 1 MSNP8\r\n",
+    ];
+    for (line, wanted) in told.lines.iter().zip(wanted) {
+        assert!(line.ends_with(wanted), "{line}");
+    }
+    assert!(told.lines[4].starts_with("1 "));
+    assert_eq!(told.times[4].duration_since(told.times[1]).unwrap().as_secs(), 2);
+}
+
+#[test]
 fn the_text_form_of_commands_loses_nothing() {
     let log = ">>> MSG 4 D 5\n: 00 ff 0a\n| hi\n<<< NOT 7\n| a\n| \n| b\\n\n| \n<<< UBX bob@example.com 0\n";
     let (told, _) = told(log);
