@@ -20,7 +20,7 @@ mod replay;
 pub(crate) use control::{
     ControlCommand, Experiment, Hold, LineLength, Reach, Release, RulesAction, Send, TableFormat, Tail, To,
 };
-pub(crate) use export::Export;
+pub(crate) use export::{Export, WhichSide};
 #[cfg(feature = "capture")]
 pub(crate) use import::Import;
 pub(crate) use lint::Lint;
