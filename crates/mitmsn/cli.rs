@@ -11,6 +11,7 @@ use msnp::flow::Address;
 mod control;
 mod lint;
 mod replay;
+mod survey;
 
 #[cfg(feature = "web")]
 pub(crate) use control::{
@@ -18,6 +19,7 @@ pub(crate) use control::{
 };
 pub(crate) use lint::Lint;
 pub(crate) use replay::{Replay, ReplayClient, ReplayOutput, ReplayServer, ReplaySide};
+pub(crate) use survey::{Coverage, Stats, StatsBy, SurveyFormat};
 
 /// Intercepting proxy and research workbench for the MSN Messenger protocol, MSNP2 to MSNP21
 ///
@@ -43,14 +45,15 @@ Examples:
   mitmsn proxy ns.example:1863 --rules my.toml --listen 0.0.0.0:1863
   mitmsn show ~/.local/state/mitmsn/sessions/*.jsonl --filter 'verb == \"MSG\"' -v
   mitmsn check --rules my.toml --against session.jsonl
+  mitmsn lint session.jsonl                    what is wrong in it; coverage and stats count what is there
   mitmsn replay server session.jsonl           be the server of that session, for a client without one
   mitmsn replay client session.jsonl --to messenger.example --nexus http://messenger.example/rdr/pprdr.asp
 
 Settings come from defaults, then the configuration file, then the environment (MITMSN_LISTEN,
 MITMSN_LIMITS_LINE ...), then --set, then the other flags; the later wins.
 
-Exit codes: 0 success, 1 failure, 2 wrong usage, 3 `check --against` found changes, a replay differed or an
-experiment was not as expected, 130 ended by SIGINT, 143 ended by SIGTERM.";
+Exit codes: 0 success, 1 failure, 2 wrong usage, 3 `check --against` found changes, a replay differed,
+`lint` found something or an experiment was not as expected, 130 ended by SIGINT, 143 ended by SIGTERM.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -59,6 +62,8 @@ pub(crate) enum Command {
     Check(Check),
     Replay(Replay),
     Lint(Lint),
+    Coverage(Coverage),
+    Stats(Stats),
     Demo(Demo),
     Sandbox(Sandbox),
     #[cfg(feature = "web")]

@@ -30,7 +30,7 @@ pub(super) fn run(arguments: &Lint) -> Result<ExitCode> {
         let mut writer = Writer::new(std::io::stdout().lock(), env!("CARGO_PKG_VERSION"))?;
         let mut print = |file: &Path, finding: &Finding| writer.finding(&file.to_string_lossy(), finding);
         judge(arguments, &selection, &mut found, &mut problems, &mut print)?;
-        writer.finish(&[problems.texts(), &found.notes].concat())?;
+        writer.finish(problems.texts(), &found.notes)?;
     } else {
         let mut out = anstream::AutoStream::auto(std::io::stdout().lock());
         let mut print = |file: &Path, finding: &Finding| match arguments.json {
