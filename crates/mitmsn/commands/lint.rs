@@ -175,7 +175,9 @@ fn write_text(out: &mut impl Write, file: &Path, finding: &Finding) -> std::io::
     };
     let server = place.server.map(|server| format!("{server} ")).unwrap_or_default();
     let (seq, session, connection) = (place.seq, &place.session, place.connection);
-    writeln!(out, "    {arrow}{}", place.command)?;
+    if !place.command.is_empty() {
+        writeln!(out, "    {arrow}{}", place.command)?;
+    }
     writeln!(out, "    {dim}{} {server}#{connection}, seq {seq}, session {session}{dim:#}", place.time)?;
     writeln!(out, "    {dim}{}; source: {}{dim:#}", rule.summary, rule.reference)
 }

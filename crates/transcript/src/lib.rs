@@ -15,6 +15,7 @@ pub mod lint;
 pub mod log;
 pub mod mask;
 pub mod reader;
+mod scopes;
 pub mod screen;
 pub mod sheet;
 pub mod state;
