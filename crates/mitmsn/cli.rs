@@ -9,7 +9,11 @@ use msnp::flow::Address;
 
 #[cfg(feature = "web")]
 mod control;
+mod export;
+#[cfg(feature = "capture")]
+mod import;
 mod lint;
+mod redact;
 mod replay;
 mod survey;
 
@@ -17,7 +21,11 @@ mod survey;
 pub(crate) use control::{
     ControlCommand, Experiment, Hold, LineLength, Reach, Release, RulesAction, Send, TableFormat, Tail, To,
 };
+pub(crate) use export::Export;
+#[cfg(feature = "capture")]
+pub(crate) use import::Import;
 pub(crate) use lint::Lint;
+pub(crate) use redact::Redact;
 pub(crate) use replay::{Replay, ReplayClient, ReplayOutput, ReplayServer, ReplaySide};
 pub(crate) use survey::{Coverage, Stats, StatsBy, SurveyFormat};
 
@@ -44,10 +52,13 @@ Examples:
   mitmsn proxy messenger.example               listen on 127.0.0.1:1863, lead to that server
   mitmsn proxy ns.example:1863 --rules my.toml --listen 0.0.0.0:1863
   mitmsn show ~/.local/state/mitmsn/sessions/*.jsonl --filter 'verb == \"MSG\"' -v
+  mitmsn import old-traffic.pcapng -o sessions  make transcripts of a packet capture
+  mitmsn export session.jsonl --format html -o pages
   mitmsn check --rules my.toml --against session.jsonl
   mitmsn lint session.jsonl                    what is wrong in it; coverage and stats count what is there
   mitmsn replay server session.jsonl           be the server of that session, for a client without one
   mitmsn replay client session.jsonl --to messenger.example --nexus http://messenger.example/rdr/pprdr.asp
+  mitmsn redact session.jsonl -o public        a copy to share: no credentials, nobody's name
 
 Settings come from defaults, then the configuration file, then the environment (MITMSN_LISTEN,
 MITMSN_LIMITS_LINE ...), then --set, then the other flags; the later wins.
@@ -59,11 +70,15 @@ Exit codes: 0 success, 1 failure, 2 wrong usage, 3 `check --against` found chang
 pub(crate) enum Command {
     Proxy(Proxy),
     Show(Show),
+    #[cfg(feature = "capture")]
+    Import(Import),
     Check(Check),
     Replay(Replay),
     Lint(Lint),
     Coverage(Coverage),
     Stats(Stats),
+    Redact(Redact),
+    Export(Export),
     Demo(Demo),
     Sandbox(Sandbox),
     #[cfg(feature = "web")]

@@ -17,12 +17,16 @@ mod demo;
 #[cfg(feature = "web")]
 mod experiment;
 mod explain;
+mod export;
 mod generate;
 #[cfg(feature = "web")]
 mod holds;
+#[cfg(feature = "capture")]
+mod import;
 mod lint;
 mod output;
 mod proxy;
+mod redact;
 mod replay;
 #[cfg(feature = "web")]
 mod rules;
@@ -39,6 +43,8 @@ mod stream;
 #[cfg(feature = "web")]
 mod tail;
 
+pub(crate) use export::names as export_formats;
+
 /// Exit code of a comparison that found differences.
 const DIFFERENT: u8 = 3;
 
@@ -47,11 +53,15 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
     match cli.command {
         Command::Proxy(arguments) => proxy::run(&arguments),
         Command::Show(arguments) => show::run(&arguments),
+        #[cfg(feature = "capture")]
+        Command::Import(arguments) => import::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Lint(arguments) => lint::run(&arguments),
         Command::Coverage(arguments) => coverage::run(&arguments),
         Command::Stats(arguments) => stats::run(&arguments),
+        Command::Redact(arguments) => redact::run(&arguments),
+        Command::Export(arguments) => export::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Sandbox(arguments) => sandbox::run(&arguments),
         #[cfg(feature = "web")]

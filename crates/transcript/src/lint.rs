@@ -98,6 +98,10 @@ impl Linter {
         match event {
             Event::Session(session) => {
                 self.lacks = session.source.as_ref().map(|source| source.lacks.clone()).unwrap_or_default();
+                // redaction keeps the shape of commands, not their bytes
+                if session.redacted.is_some() && !self.lacks.contains(&Lack::Bytes) {
+                    self.lacks.push(Lack::Bytes);
+                }
             }
             Event::ConnectionOpened(opened) => {
                 let facts = Facts {

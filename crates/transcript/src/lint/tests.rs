@@ -140,6 +140,7 @@ fn what_a_source_lacks_is_not_judged_and_said() {
         version: 1,
         software: "test".into(),
         source: Some(source),
+        redacted: None,
     };
     events.iter_mut().for_each(|event| event.stem_mut().seq += 1);
     events.insert(0, Event::Session(session));
