@@ -15,6 +15,7 @@ mod import;
 mod lint;
 mod redact;
 mod replay;
+mod survey;
 
 #[cfg(feature = "web")]
 pub(crate) use control::{
@@ -26,6 +27,7 @@ pub(crate) use import::Import;
 pub(crate) use lint::Lint;
 pub(crate) use redact::Redact;
 pub(crate) use replay::{Replay, ReplayClient, ReplayOutput, ReplayServer, ReplaySide};
+pub(crate) use survey::{Coverage, Stats, StatsBy, SurveyFormat};
 
 /// Intercepting proxy and research workbench for the MSN Messenger protocol, MSNP2 to MSNP21
 ///
@@ -53,6 +55,7 @@ Examples:
   mitmsn import old-traffic.pcapng -o sessions  make transcripts of a packet capture
   mitmsn export session.jsonl --format html -o pages
   mitmsn check --rules my.toml --against session.jsonl
+  mitmsn lint session.jsonl                    what is wrong in it; coverage and stats count what is there
   mitmsn replay server session.jsonl           be the server of that session, for a client without one
   mitmsn replay client session.jsonl --to messenger.example --nexus http://messenger.example/rdr/pprdr.asp
   mitmsn redact session.jsonl -o public        a copy to share: no credentials, nobody's name
@@ -60,8 +63,8 @@ Examples:
 Settings come from defaults, then the configuration file, then the environment (MITMSN_LISTEN,
 MITMSN_LIMITS_LINE ...), then --set, then the other flags; the later wins.
 
-Exit codes: 0 success, 1 failure, 2 wrong usage, 3 `check --against` found changes, a replay differed or an
-experiment was not as expected, 130 ended by SIGINT, 143 ended by SIGTERM.";
+Exit codes: 0 success, 1 failure, 2 wrong usage, 3 `check --against` found changes, a replay differed,
+`lint` found something or an experiment was not as expected, 130 ended by SIGINT, 143 ended by SIGTERM.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -72,6 +75,8 @@ pub(crate) enum Command {
     Check(Check),
     Replay(Replay),
     Lint(Lint),
+    Coverage(Coverage),
+    Stats(Stats),
     Redact(Redact),
     Export(Export),
     Demo(Demo),

@@ -12,6 +12,7 @@ use crate::cli::{Cli, Command};
 mod check;
 #[cfg(feature = "web")]
 mod control;
+mod coverage;
 mod demo;
 #[cfg(feature = "web")]
 mod experiment;
@@ -37,6 +38,7 @@ mod send;
 #[cfg(feature = "web")]
 mod sessions;
 mod show;
+mod stats;
 mod stream;
 #[cfg(feature = "web")]
 mod tail;
@@ -56,6 +58,8 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
         Command::Check(arguments) => check::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Lint(arguments) => lint::run(&arguments),
+        Command::Coverage(arguments) => coverage::run(&arguments),
+        Command::Stats(arguments) => stats::run(&arguments),
         Command::Redact(arguments) => redact::run(&arguments),
         Command::Export(arguments) => export::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),

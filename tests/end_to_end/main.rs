@@ -12,6 +12,7 @@ mod control;
 mod experiments;
 mod faults;
 mod lifecycle;
+mod lint;
 mod recording;
 mod redirects;
 mod replay;
