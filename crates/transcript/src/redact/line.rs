@@ -84,7 +84,11 @@ impl Line<'_, '_> {
         for part in hidden.split(|&byte| byte != b'*') {
             let original = token.get(start..start + part.len()).unwrap_or_default();
             if !part.is_empty() && original != part {
-                self.pen.names.drop_value(Kind::Secret, &decoded(original));
+                let secret = decoded(original);
+                // where a login returns to is public
+                if !secret.contains("://") {
+                    self.pen.names.drop_value(Kind::Secret, &secret);
+                }
                 self.pen.masked.push(format!("args[{index}]"));
             }
             start += part.len() + 1;
