@@ -9,6 +9,10 @@ use msnp::flow::Address;
 
 #[cfg(feature = "web")]
 mod control;
+mod export;
+#[cfg(feature = "capture")]
+mod import;
+mod lint;
 mod redact;
 mod replay;
 
@@ -16,6 +20,10 @@ mod replay;
 pub(crate) use control::{
     ControlCommand, Experiment, Hold, LineLength, Reach, Release, RulesAction, Send, TableFormat, Tail, To,
 };
+pub(crate) use export::Export;
+#[cfg(feature = "capture")]
+pub(crate) use import::Import;
+pub(crate) use lint::Lint;
 pub(crate) use redact::Redact;
 pub(crate) use replay::{Replay, ReplayClient, ReplayOutput, ReplayServer, ReplaySide};
 
@@ -42,6 +50,8 @@ Examples:
   mitmsn proxy messenger.example               listen on 127.0.0.1:1863, lead to that server
   mitmsn proxy ns.example:1863 --rules my.toml --listen 0.0.0.0:1863
   mitmsn show ~/.local/state/mitmsn/sessions/*.jsonl --filter 'verb == \"MSG\"' -v
+  mitmsn import old-traffic.pcapng -o sessions  make transcripts of a packet capture
+  mitmsn export session.jsonl --format html -o pages
   mitmsn check --rules my.toml --against session.jsonl
   mitmsn replay server session.jsonl           be the server of that session, for a client without one
   mitmsn replay client session.jsonl --to messenger.example --nexus http://messenger.example/rdr/pprdr.asp
@@ -57,9 +67,13 @@ experiment was not as expected, 130 ended by SIGINT, 143 ended by SIGTERM.";
 pub(crate) enum Command {
     Proxy(Proxy),
     Show(Show),
+    #[cfg(feature = "capture")]
+    Import(Import),
     Check(Check),
     Replay(Replay),
+    Lint(Lint),
     Redact(Redact),
+    Export(Export),
     Demo(Demo),
     Sandbox(Sandbox),
     #[cfg(feature = "web")]
