@@ -10,6 +10,7 @@ use msnp::flow::Address;
 #[cfg(feature = "web")]
 mod control;
 mod export;
+mod redact;
 mod replay;
 
 #[cfg(feature = "web")]
@@ -17,6 +18,7 @@ pub(crate) use control::{
     ControlCommand, Experiment, Hold, LineLength, Reach, Release, RulesAction, Send, TableFormat, Tail, To,
 };
 pub(crate) use export::Export;
+pub(crate) use redact::Redact;
 pub(crate) use replay::{Replay, ReplayClient, ReplayOutput, ReplayServer, ReplaySide};
 
 /// Intercepting proxy and research workbench for the MSN Messenger protocol, MSNP2 to MSNP21
@@ -46,6 +48,7 @@ Examples:
   mitmsn check --rules my.toml --against session.jsonl
   mitmsn replay server session.jsonl           be the server of that session, for a client without one
   mitmsn replay client session.jsonl --to messenger.example --nexus http://messenger.example/rdr/pprdr.asp
+  mitmsn redact session.jsonl -o public        a copy to share: no credentials, nobody's name
 
 Settings come from defaults, then the configuration file, then the environment (MITMSN_LISTEN,
 MITMSN_LIMITS_LINE ...), then --set, then the other flags; the later wins.
@@ -60,6 +63,7 @@ pub(crate) enum Command {
     Check(Check),
     Replay(Replay),
     Export(Export),
+    Redact(Redact),
     Demo(Demo),
     Sandbox(Sandbox),
     #[cfg(feature = "web")]

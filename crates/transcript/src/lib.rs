@@ -13,6 +13,7 @@ pub mod json;
 pub mod log;
 pub mod mask;
 pub mod reader;
+pub mod redact;
 pub mod screen;
 pub mod state;
 pub mod transcript;

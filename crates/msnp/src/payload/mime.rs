@@ -97,6 +97,11 @@ impl<'a> Headers<'a> {
         self.lines
     }
 
+    /// Returns the empty line between the header lines and the body, as it stands; no bytes if there is none.
+    pub fn gap(&self) -> &'a [u8] {
+        self.payload.get(self.lines..self.body).unwrap_or_default()
+    }
+
     /// Returns the bytes after the empty line.
     pub fn body(&self) -> &'a [u8] {
         &self.payload[self.body..]
