@@ -7,9 +7,9 @@ use anyhow::{Result, bail};
 use clap::CommandFactory;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::error::ErrorKind;
+use msnp_transcript::Transcript;
 use msnp_transcript::export::{ExportError, FORMATS, Format, Options, Writer};
 use msnp_transcript::redact::{self, Redactor};
-use msnp_transcript::Transcript;
 
 use super::output;
 use crate::cli::{Cli, Export};

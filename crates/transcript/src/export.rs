@@ -20,9 +20,6 @@ mod summary;
 mod text;
 mod walk;
 
-
-
-
 /// The formats of this crate.
 pub const FORMATS: &[Format] =
     &[html::FORMAT, text::FORMAT, markdown::FORMAT, mediawiki::FORMAT, csv::FORMAT, json::FORMAT];
@@ -80,7 +77,12 @@ pub enum ExportError {
 
 impl Format {
     /// Makes a format known, of this crate or of another.
-    pub const fn new(name: &'static str, extensions: &'static [&'static str], about: &'static str, writer: Writer) -> Format {
+    pub const fn new(
+        name: &'static str,
+        extensions: &'static [&'static str],
+        about: &'static str,
+        writer: Writer,
+    ) -> Format {
         Format { name, extensions, about, filters: true, writer }
     }
 

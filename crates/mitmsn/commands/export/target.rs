@@ -84,7 +84,8 @@ impl Target {
         }
         let mut builder = Builder::new();
         let permissions = Permissions::from_mode(if self.secrecy == Secrecy::Private { 0o600 } else { 0o666 });
-        let file = builder.prefix(PREFIX).permissions(permissions).tempfile_in(folder_of(path)).with_context(context)?;
+        let file =
+            builder.prefix(PREFIX).permissions(permissions).tempfile_in(folder_of(path)).with_context(context)?;
         let mut out = BufWriter::new(file);
         let result = write(&mut out).with_context(context)?;
         let file = out.into_inner().map_err(|error| error.into_error()).with_context(context)?;

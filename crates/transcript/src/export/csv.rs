@@ -21,8 +21,29 @@ pub(super) const FORMAT: Format =
 
 /// The columns, in order.
 const COLUMNS: [&str; 23] = [
-    "session", "seq", "time", "seconds", "account", "version", "connection", "server", "direction", "verb", "trid",
-    "line", "named", "payload", "payload_base64", "content_type", "size", "origin", "fate", "sent", "by", "tags", "error",
+    "session",
+    "seq",
+    "time",
+    "seconds",
+    "account",
+    "version",
+    "connection",
+    "server",
+    "direction",
+    "verb",
+    "trid",
+    "line",
+    "named",
+    "payload",
+    "payload_base64",
+    "content_type",
+    "size",
+    "origin",
+    "fate",
+    "sent",
+    "by",
+    "tags",
+    "error",
 ];
 
 fn export(transcripts: &[Transcript], options: &Options, out: &mut dyn Write) -> Result<Vec<String>, ExportError> {

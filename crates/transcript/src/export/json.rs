@@ -20,7 +20,8 @@ fn export(transcripts: &[Transcript], options: &Options, out: &mut dyn Write) ->
             out.write_all(before.as_bytes())?;
             before = ",\n";
             let tags = tags.get(&event.stem.seq).map_or(&[][..], Vec::as_slice);
-            serde_json::to_writer(&mut *out, &Row::of(step, event, command, tags, start)).map_err(std::io::Error::from)?;
+            serde_json::to_writer(&mut *out, &Row::of(step, event, command, tags, start))
+                .map_err(std::io::Error::from)?;
             Ok::<(), ExportError>(())
         })?);
     }

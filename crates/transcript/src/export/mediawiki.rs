@@ -52,7 +52,8 @@ fn inline(text: &str) -> String {
             // an address would become a link
             ':' if !out.ends_with(char::is_alphabetic) => out.push(c),
             // entities, templates, links, tables, quotes, signatures, magic words, addresses, lists
-            '<' | '>' | '&' | '{' | '}' | '[' | ']' | '|' | '\'' | '"' | '~' | '_' | ':' | '=' | '*' | '#' | ';' | '!' => {
+            '<' | '>' | '&' | '{' | '}' | '[' | ']' | '|' | '\'' | '"' | '~' | '_' | ':' | '=' | '*' | '#' | ';'
+            | '!' => {
                 out.push_str(&format!("&#{};", u32::from(c)));
             }
             _ => out.push(c),

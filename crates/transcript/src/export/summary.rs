@@ -147,7 +147,8 @@ impl Summary {
                     self.commands += 1;
                     connection.commands[Direction::from(event.direction).index()] += 1;
                     self.altered += u64::from(!fates(event, command).is_empty());
-                    if let (Direction::ServerToClient, Some(code)) = (command.direction(), command.verb().error_code()) {
+                    if let (Direction::ServerToClient, Some(code)) = (command.direction(), command.verb().error_code())
+                    {
                         *self.errors.entry(code).or_default() += 1;
                         connection.errors += 1;
                     }
@@ -192,7 +193,10 @@ impl Summary {
         facts.push(("Commands", commands));
         facts.extend(options.filter.as_ref().map(|filter| ("Filter", filter.source().to_owned())));
         if !self.errors.is_empty() {
-            facts.push(("Errors", self.errors.iter().map(|(&code, &count)| error(code, count)).collect::<Vec<_>>().join("; ")));
+            facts.push((
+                "Errors",
+                self.errors.iter().map(|(&code, &count)| error(code, count)).collect::<Vec<_>>().join("; "),
+            ));
         }
         if !self.software.is_empty() {
             facts.push(("Recorded by", self.software.clone()));

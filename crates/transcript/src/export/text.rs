@@ -67,7 +67,12 @@ fn session(
                 // a filter is for commands; what it leaves needs no remarks around it
                 if options.filter.is_none() {
                     let place = step.event.connection().map(|number| format!(" #{number}")).unwrap_or_default();
-                    writeln!(out, "# {}{place} {}", clock(&printable(stem.time.as_bytes())), printable(text.as_bytes()))?;
+                    writeln!(
+                        out,
+                        "# {}{place} {}",
+                        clock(&printable(stem.time.as_bytes())),
+                        printable(text.as_bytes())
+                    )?;
                 }
             }
         }
@@ -147,7 +152,11 @@ fn release(released: &ReleasedEvent) -> String {
 }
 
 /// Returns what left in the place of a held command, if that was another.
-pub(super) fn released_fates(event: &crate::event::CommandEvent, command: &msnp::Command, released: &ReleasedEvent) -> Vec<Fate> {
+pub(super) fn released_fates(
+    event: &crate::event::CommandEvent,
+    command: &msnp::Command,
+    released: &ReleasedEvent,
+) -> Vec<Fate> {
     released.sent.as_deref().map(|sent| of_sent(command, event.direction, sent)).unwrap_or_default()
 }
 

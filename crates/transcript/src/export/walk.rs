@@ -6,10 +6,10 @@ use msnp::Command;
 use msnp::argument::Scope;
 
 use super::Options;
+use crate::Transcript;
 use crate::event::{CommandEvent, Event};
 use crate::expression::Subject;
 use crate::screen::Tracker;
-use crate::Transcript;
 
 /// An event on the way.
 #[derive(Debug)]

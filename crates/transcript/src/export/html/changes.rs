@@ -100,7 +100,9 @@ fn item(page: &mut Page, change: &Change) {
     }
     page.raw(change.what);
     match (&change.before, &change.after) {
-        (Some(before), Some(after)) => page.raw(": <del>").text(before).raw("</del> \u{2192} <ins>").text(after).raw("</ins>"),
+        (Some(before), Some(after)) => {
+            page.raw(": <del>").text(before).raw("</del> \u{2192} <ins>").text(after).raw("</ins>")
+        }
         (None, Some(after)) => page.raw(": <ins>").text(after).raw("</ins>"),
         (Some(before), None) => page.raw(": <del>").text(before).raw("</del> gone"),
         (None, None) => page,

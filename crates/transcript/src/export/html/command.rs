@@ -62,7 +62,8 @@ pub(super) fn item(
     line(page, &shown, None, glossary);
     if let Some(error) = command.verb().error_code() {
         let known = errors::lookup(error);
-        let text = known.map_or_else(|| "an error that nobody has documented".into(), |e| format!("{}: {}", e.name, e.meaning));
+        let text = known
+            .map_or_else(|| "an error that nobody has documented".into(), |e| format!("{}: {}", e.name, e.meaning));
         page.raw(" <span class=\"what\">").text(&text).raw("</span>");
     }
     page.raw("</p>");
@@ -84,7 +85,7 @@ fn line(page: &mut Page, shown: &Shown<'_>, other: Option<&Command>, glossary: &
     page.raw("<code>");
     match shown.row {
         Some(row) => {
-            let place = ROWS.iter().position(|other| std::ptr::eq(other, row)).unwrap_or_default();
+            let place = place_of(row);
             glossary.insert(place);
             page.raw("<a class=\"v\" href=\"#g").number(place as u64).raw("\" title=\"").text(row.meaning).raw("\">");
             page.text(command.verb().as_str()).raw("</a>");
@@ -97,7 +98,9 @@ fn line(page: &mut Page, shown: &Shown<'_>, other: Option<&Command>, glossary: &
         let is_new = other.is_some_and(|other| other.argument(index) != Some(*value));
         page.raw(if is_new { " <mark>" } else { " " });
         match shown.name(index) {
-            Some(name) => page.raw("<span title=\"").text(&title(name, value)).raw("\">").text(&lossy(value)).raw("</span>"),
+            Some(name) => {
+                page.raw("<span title=\"").text(&title(name, value)).raw("\">").text(&lossy(value)).raw("</span>")
+            }
             None => page.text(&lossy(value)),
         };
         page.raw(if is_new { "</mark>" } else { "" });
@@ -106,6 +109,12 @@ fn line(page: &mut Page, shown: &Shown<'_>, other: Option<&Command>, glossary: &
     if command.eol() == b"\n" {
         page.raw(" <span class=\"what\">ends in a bare line feed</span>");
     }
+}
+
+/// Returns where a row stands in the table. A constant has no address to compare.
+fn place_of(row: &Row) -> usize {
+    let key = |row: &Row| (row.verb, row.direction, row.since, row.until, row.arguments);
+    ROWS.iter().position(|other| key(other) == key(row)).unwrap_or_default()
 }
 
 fn title(name: &str, value: &[u8]) -> String {
@@ -134,7 +143,13 @@ fn marks(
     }
     page.raw("<ul class=\"marks\">");
     for fate in fates {
-        page.raw("<li class=\"").raw(fate.word()).raw("\"><b>").text(fate.sign()).raw(" ").text(&fate.words()).raw("</b>");
+        page.raw("<li class=\"")
+            .raw(fate.word())
+            .raw("\"><b>")
+            .text(fate.sign())
+            .raw(" ")
+            .text(&fate.words())
+            .raw("</b>");
         if !event.by.is_empty() {
             page.raw(" by ").text(&event.by.join(", "));
         }
@@ -161,7 +176,14 @@ fn marks(
 }
 
 /// Adds what left in the place of a command, or beside it.
-pub(super) fn left(page: &mut Page, step: &Step<'_>, old: &Command, new: &Command, is_change: bool, glossary: &mut Glossary) {
+pub(super) fn left(
+    page: &mut Page,
+    step: &Step<'_>,
+    old: &Command,
+    new: &Command,
+    is_change: bool,
+    glossary: &mut Glossary,
+) {
     page.raw("<p class=\"l\"><span class=\"vh\">to the ").text(new.direction().opposite().sender());
     page.raw(": </span><span class=\"w\" aria-hidden=\"true\">").text(new.direction().arrow()).raw("</span> ");
     line(page, &Shown::of(step, new), is_change.then_some(old), glossary);

@@ -38,7 +38,13 @@ pub(super) fn section(page: &mut Page, plan: &Plan<'_>) -> bool {
                 "\u{2026} {} are not drawn here: the pages of the connections have them",
                 count(diagram.left_out.1, "command")
             );
-            page.raw("<text class=\"out\" x=\"").number(FIRST + 8).raw("\" y=\"").number(y).raw("\">").text(&text).raw("</text>\n");
+            page.raw("<text class=\"out\" x=\"")
+                .number(FIRST + 8)
+                .raw("\" y=\"")
+                .number(y)
+                .raw("\">")
+                .text(&text)
+                .raw("</text>\n");
             y += ROW;
         }
         layout.row(page, plan, row, y);
@@ -52,7 +58,9 @@ impl Layout<'_> {
     fn open(&self, page: &mut Page, class: &'static str, height: u64) {
         page.raw("<svg class=\"").raw(class).raw("\" width=\"").number(self.width).raw("\" height=\"").number(height);
         page.raw("\" viewBox=\"0 0 ").number(self.width).raw(" ").number(height);
-        page.raw("\" role=\"group\" aria-label=\"").raw(if class == "rows" { "Commands in order" } else { "Lanes" }).raw("\">\n");
+        page.raw("\" role=\"group\" aria-label=\"")
+            .raw(if class == "rows" { "Commands in order" } else { "Lanes" })
+            .raw("\">\n");
     }
 
     /// The names above the lanes, which stay while the rows scroll.
@@ -82,7 +90,8 @@ impl Layout<'_> {
 
     /// The lines that the lanes are; a connection's is bold while it is open.
     fn lifelines(&self, page: &mut Page) {
-        let lanes = 1 + self.diagram.connections.len() + usize::from(self.diagram.has_others) + self.diagram.people.len();
+        let lanes =
+            1 + self.diagram.connections.len() + usize::from(self.diagram.has_others) + self.diagram.people.len();
         for lane in 0..lanes as u64 {
             line(page, "lane", (self.x(lane), 0), (self.x(lane), self.height));
         }
@@ -121,7 +130,9 @@ impl Layout<'_> {
                 page.raw("<rect class=\"hit\" x=\"").number(FIRST).raw("\" y=\"").number(y - ROW / 2 - 3);
                 page.raw("\" width=\"").number(x - FIRST).raw("\" height=\"").number(ROW).raw("\"/>");
                 arrow(page, *direction, *fate, (FIRST, x), y);
-                if let Some(at) = person.as_ref().and_then(|person| self.diagram.people.iter().position(|one| one == person)) {
+                if let Some(at) =
+                    person.as_ref().and_then(|person| self.diagram.people.iter().position(|one| one == person))
+                {
                     beyond(page, *direction, (x, self.x(self.person(at))), y);
                 }
                 page.raw("<text class=\"label\" x=\"").number(FIRST + 8).raw("\" y=\"").number(y - 4).raw("\">");
@@ -200,7 +211,14 @@ fn head(page: &mut Page, is_right: bool, x: u64, y: u64) {
 /// A circle where something begins, a cross where it ends.
 fn mark(page: &mut Page, is_end: bool, x: u64, y: u64) {
     if is_end {
-        page.raw("<path class=\"cross\" d=\"M").number(x - 4).raw(" ").number(y - 4).raw("L").number(x + 4).raw(" ").number(y + 4);
+        page.raw("<path class=\"cross\" d=\"M")
+            .number(x - 4)
+            .raw(" ")
+            .number(y - 4)
+            .raw("L")
+            .number(x + 4)
+            .raw(" ")
+            .number(y + 4);
         page.raw("M").number(x - 4).raw(" ").number(y + 4).raw("L").number(x + 4).raw(" ").number(y - 4).raw("\"/>");
     } else {
         page.raw("<circle class=\"begin\" cx=\"").number(x).raw("\" cy=\"").number(y).raw("\" r=\"4\"/>");

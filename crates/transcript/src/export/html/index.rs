@@ -44,7 +44,9 @@ pub(super) fn page(rows: &Page, sessions: u64, commands: u64, options: &Options)
     page.raw("<input id=\"q\" type=\"search\" autocomplete=\"off\" spellcheck=\"false\"> <button type=\"reset\">Reset</button> ");
     page.raw("<output id=\"count\" for=\"q\" aria-live=\"polite\"></output></p>\n</form>\n");
     page.raw("<div class=\"wide\" role=\"region\" aria-label=\"Sessions\" tabindex=\"0\"><table class=\"sessions\">\n<thead><tr>");
-    for name in ["Started", "Account", "Version", "Servers", "Duration", "Connections", "Commands", "Changed", "Errors", "End"] {
+    for name in
+        ["Started", "Account", "Version", "Servers", "Duration", "Connections", "Commands", "Changed", "Errors", "End"]
+    {
         page.raw("<th scope=\"col\">").raw(name).raw("</th>");
     }
     page.raw("</tr></thead>\n<tbody>\n").part(rows).raw("</tbody>\n</table></div>\n");

@@ -26,7 +26,9 @@ impl Page {
         page.raw("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>").text(title);
         page.raw("</title>\n<meta name=\"generator\" content=\"").text(SOFTWARE).raw("\">\n");
         page.raw("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
-        page.raw("<meta name=\"color-scheme\" content=\"light dark\">\n<meta name=\"referrer\" content=\"no-referrer\">\n");
+        page.raw(
+            "<meta name=\"color-scheme\" content=\"light dark\">\n<meta name=\"referrer\" content=\"no-referrer\">\n",
+        );
         page.raw("<meta http-equiv=\"Content-Security-Policy\" content=\"").text(&POLICY).raw("\">\n");
         page.raw("<link rel=\"icon\" href=\"data:,\">\n<style>").raw(STYLE).raw("</style>\n</head>\n<body>\n");
         page.raw("<a class=\"skip\" href=\"#main\">Skip to the content</a>\n<header>\n<nav aria-label=\"Trail\"><ol class=\"trail\">");
@@ -82,7 +84,6 @@ impl Page {
         self
     }
 
-
     fn character(&mut self, c: char) {
         match c {
             '&' => self.0.push_str("&amp;"),
@@ -115,3 +116,28 @@ static POLICY: LazyLock<String> = LazyLock::new(|| {
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("page.js");
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn no_text_is_markup_and_none_hides(text in any::<String>()) {
+            let mut page = Page::default();
+            page.text(&text);
+            prop_assert!(!page.0.contains(['<', '>', '"', '\'']));
+            prop_assert!(!page.0.chars().any(is_deceptive));
+            let mut lines = Page::default();
+            lines.block(&text);
+            prop_assert!(!lines.0.contains(['<', '>', '"', '\'']));
+            prop_assert!(!lines.0.chars().any(|c| is_deceptive(c) && !matches!(c, '\n' | '\t')));
+            // what can be seen comes back
+            if !text.chars().any(is_deceptive) {
+                prop_assert_eq!(msnp::payload::xml::unescape(&page.0), text);
+            }
+        }
+    }
+}

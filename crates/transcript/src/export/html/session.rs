@@ -11,7 +11,7 @@ use super::plan::{Plan, file};
 use super::{changes, drawing, put};
 use crate::event::Event;
 use crate::export::ExportError;
-use crate::export::fate::fates;
+use crate::export::fate::{Fate, fates, foremost};
 use crate::export::summary::{between, clock, redacted, seconds};
 use crate::export::text::remark;
 use crate::export::walk::{What, walk};
@@ -51,7 +51,9 @@ fn facts(page: &mut Page, plan: &Plan<'_>) {
 fn streams(page: &mut Page, plan: &Plan<'_>) {
     page.raw("<section aria-labelledby=\"streams\">\n<h2 id=\"streams\">Connections</h2>\n");
     page.raw("<div class=\"wide\" role=\"region\" aria-labelledby=\"streams\" tabindex=\"0\"><table>\n<thead><tr>");
-    for name in ["Stream", "Server", "Opened", "Lasted", "From client", "From server", "Errors", "Follows from", "Closed by"] {
+    for name in
+        ["Stream", "Server", "Opened", "Lasted", "From client", "From server", "Errors", "Follows from", "Closed by"]
+    {
         page.raw("<th scope=\"col\">").raw(name).raw("</th>");
     }
     page.raw("</tr></thead>\n<tbody>\n");
@@ -97,7 +99,13 @@ fn marks(page: &mut Page, plan: &Plan<'_>) {
             Some(address) => rows.raw("<a href=\"").text(&address).raw("\">").text(&name).raw("</a>"),
             None => rows.text(&name),
         };
-        rows.raw("</td><td class=\"").raw(what).raw("\"><b>").raw(what).raw("</b></td><td>").text(&text).raw("</td></tr>\n");
+        rows.raw("</td><td class=\"")
+            .raw(what)
+            .raw("\"><b>")
+            .raw(what)
+            .raw("</b></td><td>")
+            .text(&text)
+            .raw("</td></tr>\n");
         Ok::<(), std::convert::Infallible>(())
     });
     match walked {
@@ -111,7 +119,9 @@ fn marks(page: &mut Page, plan: &Plan<'_>) {
     page.raw("<thead><tr><th scope=\"col\">Time</th><th scope=\"col\">Event</th><th scope=\"col\">Kind</th><th scope=\"col\">What</th></tr></thead>\n");
     page.raw("<tbody>\n").part(&rows).raw("</tbody>\n</table></div>\n");
     if left_out > 0 {
-        page.raw("<p>").text(&count(left_out, "more")).raw(" are left out here; the pages of the connections have them.</p>\n");
+        page.raw("<p>")
+            .text(&count(left_out, "more"))
+            .raw(" are left out here; the pages of the connections have them.</p>\n");
     }
     page.raw("</section>\n");
 }
@@ -122,12 +132,15 @@ fn noteworthy(plan: &Plan<'_>, index: usize, event: &Event, what: &What<'_>) -> 
             let line = || lossy(command.line()).chars().take(LONGEST_LINE).collect::<String>();
             if let Some(code) = command.verb().error_code() {
                 let error = errors::lookup(code).map(|error| format!(" ({}: {})", error.name, error.meaning));
-                return Some(("error", format!("{} {}{}", command.direction().arrow(), line(), error.unwrap_or_default())));
+                return Some((
+                    "error",
+                    format!("{} {}{}", command.direction().arrow(), line(), error.unwrap_or_default()),
+                ));
             }
             let fates = fates(event, command);
-            let first = fates.first()?;
+            let first = foremost(&fates)?;
             let by = if event.by.is_empty() { String::new() } else { format!(" by {}", event.by.join(", ")) };
-            let all: Vec<String> = fates.iter().map(crate::export::fate::Fate::words).collect();
+            let all: Vec<String> = fates.iter().map(Fate::words).collect();
             Some((first.word(), format!("{} {} ({}{by})", command.direction().arrow(), line(), all.join(", "))))
         }
         (_, Event::Gap(_)) => Some(("gap", remark(event)?)),

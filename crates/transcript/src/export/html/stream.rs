@@ -197,7 +197,9 @@ fn neighbours(page: &mut Page, plan: &Plan<'_>, connection: u64, number: u32, la
 
 /// Adds the form by which the script hides commands; without a script it stays hidden.
 fn filter(page: &mut Page, verbs: &BTreeMap<String, u64>, is_part: bool) {
-    page.raw("<form id=\"filter\" role=\"search\" aria-label=\"Filter the commands\" hidden>\n<p><label for=\"q\">Search");
+    page.raw(
+        "<form id=\"filter\" role=\"search\" aria-label=\"Filter the commands\" hidden>\n<p><label for=\"q\">Search",
+    );
     page.raw(if is_part { " this page" } else { "" });
     page.raw("</label> <input id=\"q\" type=\"search\" autocomplete=\"off\" spellcheck=\"false\">\n");
     page.raw("<label for=\"from\">From</label> <select id=\"from\"><option value=\"\">both</option>");
@@ -219,7 +221,9 @@ fn glossary(page: &mut Page, glossary: &Glossary) {
     if glossary.is_empty() {
         return;
     }
-    page.raw("<section class=\"glossary\" aria-labelledby=\"verbs\">\n<h2 id=\"verbs\">Commands on this page</h2>\n<dl>\n");
+    page.raw(
+        "<section class=\"glossary\" aria-labelledby=\"verbs\">\n<h2 id=\"verbs\">Commands on this page</h2>\n<dl>\n",
+    );
     for (place, row) in glossary.iter().filter_map(|&place| Some((place, ROWS.get(place)?))) {
         page.raw("<div id=\"g").number(place as u64).raw("\"><dt><code class=\"").raw(way(row.direction)).raw("\">");
         page.text(row.direction.arrow()).raw(" ").text(row.verb).raw(" ").text(row.arguments).raw("</code></dt><dd>");
