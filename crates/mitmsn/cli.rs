@@ -25,6 +25,7 @@ pub(crate) use export::{Export, WhichSide};
 #[cfg(feature = "capture")]
 pub(crate) use import::Import;
 pub(crate) use lint::Lint;
+pub(crate) use export::Export;
 pub(crate) use redact::Redact;
 pub(crate) use replay::{Replay, ReplayClient, ReplayOutput, ReplayServer, ReplaySide};
 pub(crate) use survey::{Coverage, Stats, StatsBy, SurveyFormat};
@@ -79,6 +80,8 @@ pub(crate) enum Command {
     Stats(Stats),
     Redact(Redact),
     Export(Export),
+    Export(Export),
+    Redact(Redact),
     Demo(Demo),
     Sandbox(Sandbox),
     #[cfg(feature = "web")]

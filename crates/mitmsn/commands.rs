@@ -62,6 +62,8 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
         Command::Stats(arguments) => stats::run(&arguments),
         Command::Redact(arguments) => redact::run(&arguments),
         Command::Export(arguments) => export::run(&arguments),
+        Command::Export(arguments) => export::run(&arguments),
+        Command::Redact(arguments) => redact::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Sandbox(arguments) => sandbox::run(&arguments),
         #[cfg(feature = "web")]

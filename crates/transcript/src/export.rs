@@ -99,6 +99,7 @@ impl Format {
         writer: Writer,
     ) -> Format {
         Format { name, extensions, about, filters: true, sides: false, writer }
+        Format { name, extensions, about, filters: true, writer }
     }
 
     /// The same, without the means to leave commands out.
