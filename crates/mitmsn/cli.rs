@@ -14,6 +14,7 @@ mod export;
 mod import;
 mod lint;
 mod redact;
+mod diff;
 mod replay;
 mod survey;
 
@@ -27,6 +28,7 @@ pub(crate) use import::Import;
 pub(crate) use lint::Lint;
 pub(crate) use export::Export;
 pub(crate) use redact::Redact;
+pub(crate) use diff::{Accounts, Diff};
 pub(crate) use replay::{Replay, ReplayClient, ReplayOutput, ReplayServer, ReplaySide};
 pub(crate) use survey::{Coverage, Stats, StatsBy, SurveyFormat};
 
@@ -57,6 +59,7 @@ Examples:
   mitmsn export session.jsonl --format html -o pages
   mitmsn check --rules my.toml --against session.jsonl
   mitmsn lint session.jsonl                    what is wrong in it; coverage and stats count what is there
+  mitmsn diff ours.jsonl theirs.jsonl          what differs between two sessions
   mitmsn replay server session.jsonl           be the server of that session, for a client without one
   mitmsn replay client session.jsonl --to messenger.example --nexus http://messenger.example/rdr/pprdr.asp
   mitmsn redact session.jsonl -o public        a copy to share: no credentials, nobody's name
@@ -66,6 +69,8 @@ MITMSN_LIMITS_LINE ...), then --set, then the other flags; the later wins.
 
 Exit codes: 0 success, 1 failure, 2 wrong usage, 3 `check --against` found changes, a replay differed,
 `lint` found something or an experiment was not as expected, 130 ended by SIGINT, 143 ended by SIGTERM.";
+Exit codes: 0 success, 1 failure, 2 wrong usage, 3 `check --against` found changes, a replay or two
+sessions differed or an experiment was not as expected, 130 ended by SIGINT, 143 ended by SIGTERM.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -82,6 +87,7 @@ pub(crate) enum Command {
     Export(Export),
     Export(Export),
     Redact(Redact),
+    Diff(Diff),
     Demo(Demo),
     Sandbox(Sandbox),
     #[cfg(feature = "web")]

@@ -14,6 +14,7 @@ mod check;
 mod control;
 mod coverage;
 mod demo;
+mod diff;
 #[cfg(feature = "web")]
 mod experiment;
 mod explain;
@@ -64,6 +65,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
         Command::Export(arguments) => export::run(&arguments),
         Command::Export(arguments) => export::run(&arguments),
         Command::Redact(arguments) => redact::run(&arguments),
+        Command::Diff(arguments) => diff::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Sandbox(arguments) => sandbox::run(&arguments),
         #[cfg(feature = "web")]

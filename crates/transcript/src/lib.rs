@@ -7,6 +7,7 @@
 
 pub mod answer;
 pub mod coverage;
+pub mod diff;
 pub mod event;
 pub mod export;
 pub mod expression;
@@ -18,6 +19,7 @@ pub mod mask;
 pub mod reader;
 pub mod redact;
 mod scopes;
+pub mod rule_file;
 pub mod screen;
 pub mod sheet;
 pub mod state;
