@@ -9,12 +9,18 @@ use msnp::flow::Address;
 
 #[cfg(feature = "web")]
 mod control;
+mod extract;
+#[cfg(feature = "index")]
+mod index;
 mod replay;
 
 #[cfg(feature = "web")]
 pub(crate) use control::{
     ControlCommand, Experiment, Hold, LineLength, Reach, Release, RulesAction, Send, TableFormat, Tail, To,
 };
+pub(crate) use extract::Extract;
+#[cfg(feature = "index")]
+pub(crate) use index::{Index, Search};
 pub(crate) use replay::{Replay, ReplayClient, ReplayOutput, ReplayServer, ReplaySide};
 
 /// Intercepting proxy and research workbench for the MSN Messenger protocol, MSNP2 to MSNP21
@@ -56,6 +62,11 @@ pub(crate) enum Command {
     Show(Show),
     Check(Check),
     Replay(Replay),
+    Extract(Extract),
+    #[cfg(feature = "index")]
+    Index(Index),
+    #[cfg(feature = "index")]
+    Search(Search),
     Demo(Demo),
     Sandbox(Sandbox),
     #[cfg(feature = "web")]

@@ -16,9 +16,12 @@ mod demo;
 #[cfg(feature = "web")]
 mod experiment;
 mod explain;
+mod extract;
 mod generate;
 #[cfg(feature = "web")]
 mod holds;
+#[cfg(feature = "index")]
+mod index;
 mod output;
 mod proxy;
 mod replay;
@@ -27,6 +30,8 @@ mod rules;
 mod sandbox;
 #[cfg(feature = "lua")]
 mod scripts;
+#[cfg(feature = "index")]
+mod search;
 #[cfg(feature = "web")]
 mod send;
 #[cfg(feature = "web")]
@@ -45,6 +50,11 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
         Command::Show(arguments) => show::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
+        Command::Extract(arguments) => extract::run(&arguments),
+        #[cfg(feature = "index")]
+        Command::Index(arguments) => index::run(&arguments),
+        #[cfg(feature = "index")]
+        Command::Search(arguments) => search::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Sandbox(arguments) => sandbox::run(&arguments),
         #[cfg(feature = "web")]
