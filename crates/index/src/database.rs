@@ -9,6 +9,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::error::IndexError;
+use crate::update::BATCH;
 
 /// The index of a folder of transcripts.
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub struct Index {
     /// Held while this process may write.
     _lock: Option<File>,
     is_new: bool,
+    /// How many commands are written at once.
+    pub(crate) batch: u64,
 }
 
 /// What to do while another process writes the index.
@@ -119,9 +122,14 @@ impl Index {
             found => (connection, found?),
         };
         match found {
-            Some(VERSION) => {
-                Ok(Index { connection, path: path.to_owned(), folder: folder.to_owned(), _lock: None, is_new: false })
-            }
+            Some(VERSION) => Ok(Index {
+                connection,
+                path: path.to_owned(),
+                folder: folder.to_owned(),
+                _lock: None,
+                is_new: false,
+                batch: BATCH,
+            }),
             Some(_) => Err(IndexError::Version { path: path.to_owned() }),
             None => Err(IndexError::Missing { path: path.to_owned() }),
         }
@@ -193,7 +201,14 @@ impl Index {
         connection.pragma_update(None, "journal_mode", "WAL").map_err(error)?;
         connection.pragma_update(None, "synchronous", "NORMAL").map_err(error)?;
         connection.pragma_update(None, "temp_store", "MEMORY").map_err(error)?;
-        Ok(Index { connection, path: path.to_owned(), folder: folder.to_owned(), _lock: Some(lock), is_new })
+        Ok(Index {
+            connection,
+            path: path.to_owned(),
+            folder: folder.to_owned(),
+            _lock: Some(lock),
+            is_new,
+            batch: BATCH,
+        })
     }
 }
 

@@ -52,7 +52,7 @@ pub struct Progress {
 }
 
 /// How many commands are written at once.
-const BATCH: u64 = 20_000;
+pub(crate) const BATCH: u64 = 20_000;
 /// How many bytes of lines.
 const BATCH_BYTES: u64 = 64 << 20;
 /// Longest first line of a transcript.
@@ -304,7 +304,7 @@ impl Task<'_> {
                 Ok(event) => self.event(&event, session, offset, read)?,
                 Err(_) => session.bad_lines += 1,
             }
-            if self.batch.rows() >= BATCH || self.pending >= BATCH_BYTES {
+            if self.batch.rows() >= self.index.batch || self.pending >= BATCH_BYTES {
                 self.save(source, session, session.offset, 0)?;
                 self.batch.commit()?;
                 self.batch.begin()?;
@@ -525,5 +525,48 @@ fn work(metadata: &Metadata, known: Option<&Known>) -> u64 {
         Some(known) if known.size == metadata.len() && known.modified == modified(metadata) => 0,
         Some(known) if known.size < metadata.len() => metadata.len() - known.offset.min(metadata.len()),
         _ => metadata.len(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::database::Wait;
+    use crate::{Query, Search};
+
+    fn folder(commands: u64) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let stem = |seq: u64| format!("\"seq\":{seq},\"time\":\"2026-11-22T12:00:00.{seq:06}Z\",\"session\":\"01a\"");
+        let mut text =
+            format!("{{\"type\":\"session\",{},\"format\":\"{FORMAT}\",\"version\":1,\"software\":\"\"}}\n", stem(0));
+        for seq in 1..=commands {
+            text += &format!(
+                "{{\"type\":\"command\",{},\"connection\":1,\"direction\":\"s2c\",\"verb\":\"MSG\",\"args\":[\"word{seq}\",\"{seq:0200}\"],\"origin\":\"peer\"}}\n",
+                stem(seq)
+            );
+        }
+        fs::write(folder.path().join("a.jsonl"), text).unwrap();
+        folder
+    }
+
+    #[test]
+    fn a_full_disk_keeps_what_was_written_and_the_rest_follows_later() {
+        let folder = folder(2_200);
+        let path = Index::usual_path(folder.path());
+        let mut index = Index::open(folder.path(), &path, Wait::No).unwrap();
+        index.batch = 500;
+        index.connection.pragma_update(None, "max_page_count", 60).unwrap();
+        let full = index.update(&mut |_| {});
+        assert!(matches!(full, Err(IndexError::Full { .. })), "{full:?}");
+        let (_, kept) = index.size().unwrap();
+        assert_eq!(kept % 500, 0);
+        assert!(kept > 0 && kept < 2_200, "{kept}");
+        index.connection.pragma_update(None, "max_page_count", 1_000_000).unwrap();
+        let report = index.update(&mut |_| {}).unwrap();
+        assert_eq!(report.commands, 2_200 - kept);
+        for word in ["word1", "word500", "word501", "word2200"] {
+            let query = Query::parse(word).unwrap();
+            assert_eq!(index.count(&Search { query: Some(&query), ..Search::default() }).unwrap().hits, 1, "{word}");
+        }
     }
 }
