@@ -97,7 +97,7 @@ impl Printer<'_> {
         if heading != self.heading {
             let gap = if self.heading.is_some() { "\n" } else { "" };
             let name = hit.file.file_name().unwrap_or_default().to_string_lossy();
-            let text = printable(format!("{date} {name}").as_bytes());
+            let text = printable(format!("{date} {name} {}", hit.event.stem.session).as_bytes());
             writeln!(out, "{gap}{HEADING}{text}{HEADING:#}")?;
             self.heading = heading;
         } else if self.has_context {
@@ -167,7 +167,7 @@ fn to_json(hit: &Hit) -> String {
 /// Says what the hits do not.
 fn remark(outcome: &Outcome, arguments: &Search) {
     if outcome.more {
-        anstream::eprintln!("mitmsn: these are the newest {}; --limit 0 shows all", arguments.limit);
+        anstream::eprintln!("mitmsn: there are more; these are the newest {}, --limit 0 shows all", arguments.limit);
     }
     if outcome.hits == 0 && !arguments.count {
         anstream::eprintln!("mitmsn: nothing was found");
