@@ -99,7 +99,7 @@ fn what_cannot_be_read_is_told_and_the_rest_is_extracted() {
     let output = mitmsn(home.path(), &[&["extract", "-o", out.to_str().unwrap()][..], &files].concat());
     assert_eq!(output.status.code(), Some(1));
     let said = text(&output.stderr);
-    for expected in ["torn.jsonl:41 is cut off", "garbage.jsonl", "missing.jsonl: No such file"] {
+    for expected in ["torn.jsonl:25 is cut off", "garbage.jsonl", "missing.jsonl: No such file"] {
         assert!(said.contains(expected), "{expected:?} in\n{said}");
     }
     assert!(names(&out).len() > 5, "{:?}", names(&out));
