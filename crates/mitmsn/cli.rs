@@ -15,6 +15,9 @@ mod import;
 mod lint;
 mod redact;
 mod diff;
+mod extract;
+#[cfg(feature = "index")]
+mod index;
 mod replay;
 mod survey;
 
@@ -29,6 +32,9 @@ pub(crate) use lint::Lint;
 pub(crate) use export::Export;
 pub(crate) use redact::Redact;
 pub(crate) use diff::{Accounts, Diff};
+pub(crate) use extract::Extract;
+#[cfg(feature = "index")]
+pub(crate) use index::{Index, Search};
 pub(crate) use replay::{Replay, ReplayClient, ReplayOutput, ReplayServer, ReplaySide};
 pub(crate) use survey::{Coverage, Stats, StatsBy, SurveyFormat};
 
@@ -88,6 +94,11 @@ pub(crate) enum Command {
     Export(Export),
     Redact(Redact),
     Diff(Diff),
+    Extract(Extract),
+    #[cfg(feature = "index")]
+    Index(Index),
+    #[cfg(feature = "index")]
+    Search(Search),
     Demo(Demo),
     Sandbox(Sandbox),
     #[cfg(feature = "web")]

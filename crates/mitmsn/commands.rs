@@ -25,6 +25,12 @@ mod holds;
 #[cfg(feature = "capture")]
 mod import;
 mod lint;
+mod extract;
+mod generate;
+#[cfg(feature = "web")]
+mod holds;
+#[cfg(feature = "index")]
+mod index;
 mod output;
 mod proxy;
 mod redact;
@@ -34,6 +40,8 @@ mod rules;
 mod sandbox;
 #[cfg(feature = "lua")]
 mod scripts;
+#[cfg(feature = "index")]
+mod search;
 #[cfg(feature = "web")]
 mod send;
 #[cfg(feature = "web")]
@@ -66,6 +74,11 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
         Command::Export(arguments) => export::run(&arguments),
         Command::Redact(arguments) => redact::run(&arguments),
         Command::Diff(arguments) => diff::run(&arguments),
+        Command::Extract(arguments) => extract::run(&arguments),
+        #[cfg(feature = "index")]
+        Command::Index(arguments) => index::run(&arguments),
+        #[cfg(feature = "index")]
+        Command::Search(arguments) => search::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Sandbox(arguments) => sandbox::run(&arguments),
         #[cfg(feature = "web")]

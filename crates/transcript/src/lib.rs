@@ -4,6 +4,8 @@
 //! [`screen`] draws a dialogue for people, [`export`] writes forms that others read, [`expression`] selects commands, [`state`] knows what the two ends have been
 //! told, [`answer`] asks what came back for a command, [`lint`] finds what is wrong, [`coverage`] and [`stats`] count, [`sheet`]
 //! draws tables. No network here; only [`log`] and [`reader`] touch files.
+//! [`screen`] draws a dialogue for people, [`expression`] selects commands, [`state`] knows what the two ends have been
+//! told, [`answer`] asks what came back for a command, [`extract`] takes out pictures, files and texts. No network here; only [`log`] and [`reader`] touch files.
 
 pub mod answer;
 pub mod coverage;
@@ -11,6 +13,7 @@ pub mod diff;
 pub mod event;
 pub mod export;
 pub mod expression;
+pub mod extract;
 pub mod id;
 pub mod json;
 pub mod lint;
