@@ -9,7 +9,6 @@ use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::error::ErrorKind;
 use msnp_transcript::Transcript;
 use msnp_transcript::export::{ExportError, FORMATS, Format, Options, Side, Writer};
-use msnp_transcript::export::{ExportError, FORMATS, Format, Options, Writer};
 use msnp_transcript::redact::{self, Redactor};
 
 use super::output;
@@ -20,7 +19,11 @@ mod target;
 
 /// The formats, in the order of the help. One of another crate is one more line.
 fn formats() -> impl Iterator<Item = Format> {
-    FORMATS.iter().chain(msnp_capture::export::FORMATS).copied()
+    #[cfg(feature = "capture")]
+    let elsewhere = msnp_capture::export::FORMATS;
+    #[cfg(not(feature = "capture"))]
+    let elsewhere: &[Format] = &[];
+    FORMATS.iter().chain(elsewhere).copied()
 }
 
 /// Returns what `--format` takes.
