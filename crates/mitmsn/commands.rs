@@ -19,18 +19,15 @@ mod diff;
 mod experiment;
 mod explain;
 mod export;
+mod extract;
 mod generate;
 #[cfg(feature = "web")]
 mod holds;
 #[cfg(feature = "capture")]
 mod import;
-mod lint;
-mod extract;
-mod generate;
-#[cfg(feature = "web")]
-mod holds;
 #[cfg(feature = "index")]
 mod index;
+mod lint;
 mod output;
 mod proxy;
 mod redact;
@@ -64,21 +61,19 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
         Command::Show(arguments) => show::run(&arguments),
         #[cfg(feature = "capture")]
         Command::Import(arguments) => import::run(&arguments),
-        Command::Check(arguments) => check::run(&arguments),
-        Command::Replay(arguments) => replay::run(&arguments),
+        Command::Export(arguments) => export::run(&arguments),
+        Command::Redact(arguments) => redact::run(&arguments),
+        #[cfg(feature = "index")]
+        Command::Search(arguments) => search::run(&arguments),
+        #[cfg(feature = "index")]
+        Command::Index(arguments) => index::run(&arguments),
+        Command::Diff(arguments) => diff::run(&arguments),
         Command::Lint(arguments) => lint::run(&arguments),
         Command::Coverage(arguments) => coverage::run(&arguments),
         Command::Stats(arguments) => stats::run(&arguments),
-        Command::Redact(arguments) => redact::run(&arguments),
-        Command::Export(arguments) => export::run(&arguments),
-        Command::Export(arguments) => export::run(&arguments),
-        Command::Redact(arguments) => redact::run(&arguments),
-        Command::Diff(arguments) => diff::run(&arguments),
         Command::Extract(arguments) => extract::run(&arguments),
-        #[cfg(feature = "index")]
-        Command::Index(arguments) => index::run(&arguments),
-        #[cfg(feature = "index")]
-        Command::Search(arguments) => search::run(&arguments),
+        Command::Replay(arguments) => replay::run(&arguments),
+        Command::Check(arguments) => check::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Sandbox(arguments) => sandbox::run(&arguments),
         #[cfg(feature = "web")]
