@@ -171,6 +171,8 @@ fn clean() -> Vec<&'static str> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
     #[test]
     fn a_clean_dialogue_stays_clean_whatever_numbers_it_counts_from(index in 0..RULES.len(), shift in 0u32..4_000_000_000) {
         let mut events = events(clean()[index]);
