@@ -23,7 +23,14 @@ impl Board {
         let mut board = Board::default();
         let stem = board.stem();
         let (format, software) = (crate::event::FORMAT.to_owned(), "test".to_owned());
-        board.events.push(Event::Session(SessionEvent { stem, format, version: 1, software, source: None }));
+        board.events.push(Event::Session(SessionEvent {
+            stem,
+            format,
+            version: 1,
+            software,
+            source: None,
+            redacted: None,
+        }));
         board.say(Direction::ClientToServer, &format!("USR 1 {ALICE} 1.2.3"), None);
         board
     }
