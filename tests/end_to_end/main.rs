@@ -11,6 +11,8 @@ mod control;
 #[cfg(feature = "web")]
 mod experiments;
 mod faults;
+#[cfg(feature = "capture")]
+mod import;
 mod lifecycle;
 mod recording;
 mod redirects;
