@@ -10,16 +10,20 @@ mod command_faults;
 mod control;
 #[cfg(feature = "web")]
 mod experiments;
+mod extract;
 mod faults;
 #[cfg(feature = "capture")]
 mod import;
 mod lifecycle;
+mod lint;
 mod recording;
 mod redirects;
 mod replay;
 mod rules;
 #[cfg(feature = "lua")]
 mod scripts;
+#[cfg(feature = "index")]
+mod search;
 mod sessions;
 mod streams;
 #[cfg(target_os = "linux")]

@@ -14,6 +14,7 @@ use crate::error::ReadError;
 use crate::fragments::Fragments;
 use crate::ip::{self, Handled};
 use crate::link::{self, Held};
+use crate::logs::{self, Log};
 use crate::packets::{Fault, FaultKind, Packet, Packets, Pcap, Pcapng};
 use crate::report::Report;
 use crate::sink::Sink;
@@ -28,6 +29,8 @@ pub enum Format {
     Pcap,
     /// A capture of the newer format.
     Pcapng,
+    /// A log.
+    Log(Log),
 }
 
 impl Format {
@@ -38,8 +41,7 @@ impl Format {
             [0x4d, 0x3c, 0xb2, 0xa1] | [0xa1, 0xb2, 0x3c, 0x4d] => Some(Format::Pcap),
             [0x34, 0xcd, 0xb2, 0xa1] | [0xa1, 0xb2, 0xcd, 0x34] => Some(Format::Pcap),
             [0x0a, 0x0d, 0x0d, 0x0a] => Some(Format::Pcapng),
-            // a log is recognised here
-            _ => None,
+            _ => Log::of(head).map(Format::Log),
         }
     }
 
@@ -53,6 +55,7 @@ impl Format {
         match self {
             Format::Pcap => "pcap",
             Format::Pcapng => "pcapng",
+            Format::Log(log) => log.name(),
         }
     }
 }
@@ -115,13 +118,13 @@ impl Importer {
         let (format, input) = recognise(input, name)?;
         let file = name.file_name().map(|file| file.to_string_lossy().into_owned()).filter(|file| file != "-");
         match format {
-            Format::Pcap | Format::Pcapng => {
-                sink.source(&Source { format: format.name().into(), file, lacks: Vec::new() });
-                match format {
-                    Format::Pcap => self.capture(Pcap::new(input), name, sink),
-                    Format::Pcapng => self.capture(Pcapng::new(input), name, sink),
-                }
-            } // the readers of logs are called here: they get `input` (a `BufRead`), `name`, `sink` and `self.report`
+            Format::Log(log) => return logs::read(log, input, name, sink, &mut self.report.logs),
+            Format::Pcap | Format::Pcapng => {}
+        }
+        sink.source(&Source { format: format.name().into(), file, lacks: Vec::new() });
+        match format {
+            Format::Pcap => self.capture(Pcap::new(input), name, sink),
+            _ => self.capture(Pcapng::new(input), name, sink),
         }
     }
 

@@ -22,7 +22,12 @@ use msnp::types::Direction;
 
 use crate::event::{CommandEvent, Event, Origin, ReleasedEvent};
 
-mod payload;
+pub(crate) mod payload;
+
+/// Returns a payload as lines for people: XML indented, MIME headers and body, P2P headers taken apart.
+pub(crate) fn pretty(command: &Command) -> String {
+    payload::pretty(command)
+}
 
 /// How to draw.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -315,14 +320,19 @@ impl Screen {
 pub fn printable(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len());
     for c in lossy(bytes).chars() {
-        // direction marks can reorder what a reader sees
-        if c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') {
+        if is_deceptive(c) {
             out.extend(c.escape_default());
         } else {
             out.push(c);
         }
     }
     out
+}
+
+/// Whether a character shows itself as nothing, or reorders what a reader sees: control characters, marks of direction.
+pub(crate) fn is_deceptive(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 fn way_style(direction: Direction) -> Style {

@@ -136,6 +136,9 @@ impl Flows {
             entry.end(self.now, reason, &mut listeners);
         }
         listeners.gateways.finish(at(self.now), listeners.sink);
+        let found = listeners.gateways.take_found();
+        listeners.report.msnp_connections += found;
+        listeners.report.inside_http += found;
         self.waiting.clear();
         self.held = 0;
         (self.now, self.next_check, self.next_sweep) = (0, 0, 0);

@@ -119,6 +119,7 @@ impl Sessions {
                 version: VERSION,
                 software: concat!("mitmsn ", env!("CARGO_PKG_VERSION")).into(),
                 source,
+                redacted: None,
             })
         });
         number
