@@ -10,6 +10,7 @@ mod command_faults;
 mod control;
 #[cfg(feature = "web")]
 mod experiments;
+mod export;
 mod faults;
 mod lifecycle;
 mod recording;
