@@ -10,6 +10,9 @@ use msnp::flow::Address;
 #[cfg(feature = "web")]
 mod control;
 mod export;
+#[cfg(feature = "capture")]
+mod import;
+mod lint;
 mod redact;
 mod replay;
 
@@ -18,6 +21,9 @@ pub(crate) use control::{
     ControlCommand, Experiment, Hold, LineLength, Reach, Release, RulesAction, Send, TableFormat, Tail, To,
 };
 pub(crate) use export::Export;
+#[cfg(feature = "capture")]
+pub(crate) use import::Import;
+pub(crate) use lint::Lint;
 pub(crate) use redact::Redact;
 pub(crate) use replay::{Replay, ReplayClient, ReplayOutput, ReplayServer, ReplaySide};
 
@@ -44,6 +50,7 @@ Examples:
   mitmsn proxy messenger.example               listen on 127.0.0.1:1863, lead to that server
   mitmsn proxy ns.example:1863 --rules my.toml --listen 0.0.0.0:1863
   mitmsn show ~/.local/state/mitmsn/sessions/*.jsonl --filter 'verb == \"MSG\"' -v
+  mitmsn import old-traffic.pcapng -o sessions  make transcripts of a packet capture
   mitmsn export session.jsonl --format html -o pages
   mitmsn check --rules my.toml --against session.jsonl
   mitmsn replay server session.jsonl           be the server of that session, for a client without one
@@ -60,10 +67,13 @@ experiment was not as expected, 130 ended by SIGINT, 143 ended by SIGTERM.";
 pub(crate) enum Command {
     Proxy(Proxy),
     Show(Show),
+    #[cfg(feature = "capture")]
+    Import(Import),
     Check(Check),
     Replay(Replay),
-    Export(Export),
+    Lint(Lint),
     Redact(Redact),
+    Export(Export),
     Demo(Demo),
     Sandbox(Sandbox),
     #[cfg(feature = "web")]

@@ -20,6 +20,9 @@ mod export;
 mod generate;
 #[cfg(feature = "web")]
 mod holds;
+#[cfg(feature = "capture")]
+mod import;
+mod lint;
 mod output;
 mod proxy;
 mod redact;
@@ -34,6 +37,7 @@ mod send;
 #[cfg(feature = "web")]
 mod sessions;
 mod show;
+mod stream;
 #[cfg(feature = "web")]
 mod tail;
 
@@ -47,10 +51,13 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
     match cli.command {
         Command::Proxy(arguments) => proxy::run(&arguments),
         Command::Show(arguments) => show::run(&arguments),
+        #[cfg(feature = "capture")]
+        Command::Import(arguments) => import::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
-        Command::Export(arguments) => export::run(&arguments),
+        Command::Lint(arguments) => lint::run(&arguments),
         Command::Redact(arguments) => redact::run(&arguments),
+        Command::Export(arguments) => export::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Sandbox(arguments) => sandbox::run(&arguments),
         #[cfg(feature = "web")]

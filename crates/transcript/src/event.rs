@@ -301,7 +301,7 @@ pub struct ConnectionClosed {
     pub stem: Stem,
     /// The connection's number.
     pub connection: u64,
-    /// Who ended it: `client`, `server` or `proxy`.
+    /// Who ended it: `client`, `server` or `proxy`; `source` if that from which it was imported ends before it does.
     pub by: String,
     /// Why, in words, unless a peer just closed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
