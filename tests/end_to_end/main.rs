@@ -11,14 +11,18 @@ mod control;
 #[cfg(feature = "web")]
 mod experiments;
 mod export;
+mod extract;
 mod faults;
 mod lifecycle;
+mod lint;
 mod recording;
 mod redirects;
 mod replay;
 mod rules;
 #[cfg(feature = "lua")]
 mod scripts;
+#[cfg(feature = "index")]
+mod search;
 mod sessions;
 mod streams;
 #[cfg(target_os = "linux")]
