@@ -10,6 +10,7 @@ mod command_faults;
 mod control;
 #[cfg(feature = "web")]
 mod experiments;
+mod export;
 mod extract;
 mod faults;
 #[cfg(feature = "capture")]
