@@ -16,14 +16,19 @@ mod demo;
 #[cfg(feature = "web")]
 mod experiment;
 mod explain;
+mod export;
 mod extract;
 mod generate;
 #[cfg(feature = "web")]
 mod holds;
+#[cfg(feature = "capture")]
+mod import;
 #[cfg(feature = "index")]
 mod index;
+mod lint;
 mod output;
 mod proxy;
+mod redact;
 mod replay;
 #[cfg(feature = "web")]
 mod rules;
@@ -37,8 +42,11 @@ mod send;
 #[cfg(feature = "web")]
 mod sessions;
 mod show;
+mod stream;
 #[cfg(feature = "web")]
 mod tail;
+
+pub(crate) use export::names as export_formats;
 
 /// Exit code of a comparison that found differences.
 const DIFFERENT: u8 = 3;
@@ -48,8 +56,13 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
     match cli.command {
         Command::Proxy(arguments) => proxy::run(&arguments),
         Command::Show(arguments) => show::run(&arguments),
+        #[cfg(feature = "capture")]
+        Command::Import(arguments) => import::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
+        Command::Lint(arguments) => lint::run(&arguments),
+        Command::Redact(arguments) => redact::run(&arguments),
+        Command::Export(arguments) => export::run(&arguments),
         Command::Extract(arguments) => extract::run(&arguments),
         #[cfg(feature = "index")]
         Command::Index(arguments) => index::run(&arguments),

@@ -67,7 +67,7 @@ fn print<R: BufRead>(
 }
 
 /// Whether a filter lets an event pass. It looks at commands only.
-fn passes(filter: &Expression, event: &Event, tracker: &Tracker) -> bool {
+pub(super) fn passes(filter: &Expression, event: &Event, tracker: &Tracker) -> bool {
     let Event::Command(event) = event else { return false };
     event.command().is_ok_and(|command| {
         filter.matches(&Subject {

@@ -426,7 +426,12 @@ pub fn arguments(line: &[u8]) -> Arguments<'_> {
 #[inline]
 pub fn transaction_id(direction: Direction, line: &[u8], scope: Scope) -> Option<TransactionId> {
     let verb = Verb::of_line(line)?;
-    let first = || TransactionId::from_token(arguments(line).next()?);
+    // an id is short: no need to set up a search for its end
+    let first = || {
+        let rest = line.get(4..)?;
+        let end = rest.iter().take(11).position(|&byte| byte == b' ').unwrap_or(rest.len());
+        TransactionId::from_token(&rest[..end])
+    };
     match table::transaction_id_rule(verb, direction) {
         Some(true) => first(),
         Some(false) => None,

@@ -23,8 +23,8 @@ pub trait Observer: Send + Sync {
     /// Is told of one event, or of a run of commands. Called on the connection's task: must not block.
     fn observe(&self, event: &Event<'_>, about: &About<'_>);
 
-    /// Returns which of the commands that are forwarded as they came the observer wants to be told of. It may be told of
-    /// others too. Asked before each batch.
+    /// Returns which of the commands that arrive the observer wants to be told of, whatever became of them. It may be told
+    /// of others too, and of all that are injected. Asked before each batch.
     fn interest(&self) -> Interest {
         Interest::everything()
     }

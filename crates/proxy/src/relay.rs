@@ -26,6 +26,7 @@ use crate::hook::Interest;
 use crate::lane::Lane;
 use crate::transactions::Transactions;
 
+mod consult;
 mod faults;
 mod orders;
 mod process;

@@ -58,6 +58,7 @@ impl Recording {
                 version: VERSION,
                 software: concat!("mitmsn ", env!("CARGO_PKG_VERSION")).into(),
                 source: None,
+                redacted: None,
             })
         });
         tape.note(None, &format!("replay of {}", script.display()));

@@ -12,6 +12,8 @@ use msnp::{Command, Verb};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::redact::TextPolicy;
+
 /// The name of the format, in the first event.
 pub const FORMAT: &str = "mitmsn-transcript";
 /// Its version.
@@ -72,6 +74,18 @@ pub struct SessionEvent {
     /// What it was made from, if it was not recorded by a proxy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Source>,
+    /// How it was redacted, if it was: then accounts, names, ids and texts in it are not those of people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redacted: Option<Redacted>,
+}
+
+/// How a transcript was redacted.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Redacted {
+    /// Name and version of the program that did it.
+    pub software: String,
+    /// What became of the text of messages.
+    pub text: TextPolicy,
 }
 
 /// What an imported transcript was made from.
@@ -287,7 +301,7 @@ pub struct ConnectionClosed {
     pub stem: Stem,
     /// The connection's number.
     pub connection: u64,
-    /// Who ended it: `client`, `server` or `proxy`.
+    /// Who ended it: `client`, `server` or `proxy`; `source` if that from which it was imported ends before it does.
     pub by: String,
     /// Why, in words, unless a peer just closed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

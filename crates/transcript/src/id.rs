@@ -25,14 +25,17 @@ thread_local! {
 }
 
 /// A time as transcripts have it: RFC 3339, UTC, microseconds. Formatted once for a batch of events.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Stamp(String);
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Stamp([u8; STAMP]);
+
+/// Length of a time in a transcript.
+pub(crate) const STAMP: usize = "1970-01-01T00:00:00.000000Z".len();
 
 impl Stamp {
     /// Formats a time.
     pub fn of(time: SystemTime) -> Stamp {
         let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let mut text = String::with_capacity(27);
+        let mut text = *b"1970-01-01T00:00:00.000000Z";
         // the second changes seldom: only its fraction is formatted anew
         SECOND.with_borrow_mut(|(second, known)| {
             if *second != since.as_secs() || known.is_empty() {
@@ -40,27 +43,28 @@ impl Stamp {
                 let whole = i64::try_from(*second).ok().and_then(|second| Timestamp::from_second(second).ok());
                 *known = format!("{:.0}", whole.unwrap_or(Timestamp::UNIX_EPOCH));
             }
-            text.push_str(known.trim_end_matches('Z'));
+            let whole = known.trim_end_matches('Z').as_bytes();
+            if let Some(place) = text.get_mut(..whole.len()) {
+                place.copy_from_slice(whole);
+            }
         });
-        text.push('.');
-        let mut scale = 100_000;
-        while scale > 0 {
-            text.push((b'0' + (since.subsec_micros() / scale % 10) as u8) as char);
-            scale /= 10;
+        let mut micros = since.subsec_micros();
+        for digit in text[STAMP - 7..STAMP - 1].iter_mut().rev() {
+            *digit = b'0' + (micros % 10) as u8;
+            micros /= 10;
         }
-        text.push('Z');
         Stamp(text)
     }
 
     /// Returns the text.
     pub fn as_str(&self) -> &str {
-        &self.0
+        std::str::from_utf8(&self.0).unwrap_or_default()
     }
 }
 
 impl fmt::Display for Stamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
     }
 }
 

@@ -12,7 +12,7 @@ use msnp::types::Direction;
 use msnp::{Command, command};
 
 use crate::event::Sent;
-use crate::id::Stamp;
+use crate::id::{STAMP, Stamp};
 use crate::mask;
 
 /// What the commands of one batch have in common, formatted once.
@@ -49,7 +49,7 @@ impl Batch {
         keep_secrets: bool,
     ) -> Batch {
         let mut middle = Vec::with_capacity(176);
-        for part in [",\"time\":\"", stamp.as_str(), "\",\"session\":\"", session, "\",\"connection\":"] {
+        for part in [TIME, stamp.as_str(), "\",\"session\":\"", session, "\",\"connection\":"] {
             middle.extend_from_slice(part.as_bytes());
         }
         number(&mut middle, connection);
@@ -58,6 +58,11 @@ impl Batch {
             middle.extend_from_slice(part.as_bytes());
         }
         Batch { direction, scope, keep_secrets, middle }
+    }
+
+    /// Goes on to commands that were seen at another time.
+    pub fn set_time(&mut self, stamp: &Stamp) {
+        self.middle[TIME_AT..TIME_AT + STAMP].copy_from_slice(stamp.as_str().as_bytes());
     }
 
     /// Appends the line of one command that was forwarded as it came.
@@ -162,6 +167,9 @@ impl Batch {
         out.extend_from_slice(b",\"origin\":\"peer\"");
     }
 }
+
+const TIME: &str = ",\"time\":\"";
+const TIME_AT: usize = TIME.len();
 
 #[inline]
 fn arguments(out: &mut Vec<u8>, line: &[u8]) {
@@ -377,6 +385,19 @@ mod tests {
             check(Direction::ClientToServer, &[b"MSG 1 ", &line[..], head.as_bytes(), &payload[..]].concat());
             check(Direction::ServerToClient, &[b"NLN ", &line[..], b"\n"].concat());
         }
+    }
+
+    #[test]
+    fn a_batch_can_go_on_to_another_time() {
+        let later = Stamp::of(SystemTime::UNIX_EPOCH + std::time::Duration::from_micros(86_400_000_001));
+        let (mut moved, mut fresh) = (Vec::new(), Vec::new());
+        let new = |stamp: &Stamp| Batch::new(stamp, "01jd", 2, Direction::ClientToServer, Scope::default(), true);
+        let mut batch = new(&Stamp::of(SystemTime::UNIX_EPOCH));
+        batch.set_time(&later);
+        let span = CommandSpan { line: 3, eol: 2, slot: msnp::table::Slot::UNKNOWN, len: 5 };
+        batch.command(&mut moved, 0, b"PNG\r\n", span);
+        new(&later).command(&mut fresh, 0, b"PNG\r\n", span);
+        assert_eq!(moved, fresh);
     }
 
     #[test]

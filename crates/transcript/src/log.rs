@@ -204,16 +204,21 @@ impl SessionLog {
     }
 
     fn file_name(&self, account: Option<&str>) -> String {
-        let time = Timestamp::try_from(self.opened).unwrap_or(Timestamp::UNIX_EPOCH);
-        let time = time.strftime("%Y%m%dT%H%M%SZ");
-        match account {
-            Some(account) => {
-                let safe = |c: char| if c.is_ascii_alphanumeric() || "@.-+".contains(c) { c } else { '_' };
-                let account: String = account.chars().map(safe).take(64).collect();
-                format!("{time}_{account}_{}.jsonl", self.id)
-            }
-            None => format!("{time}_{}.jsonl", self.id),
+        file_name(&self.id, account, self.opened)
+    }
+}
+
+/// Returns the name of a transcript's file: when the session began, its account if that is known, its id.
+pub fn file_name(id: &str, account: Option<&str>, opened: SystemTime) -> String {
+    let time = Timestamp::try_from(opened).unwrap_or(Timestamp::UNIX_EPOCH);
+    let time = time.strftime("%Y%m%dT%H%M%SZ");
+    match account {
+        Some(account) => {
+            let safe = |c: char| if c.is_ascii_alphanumeric() || "@.-+".contains(c) { c } else { '_' };
+            let account: String = account.chars().map(safe).take(64).collect();
+            format!("{time}_{account}_{id}.jsonl")
         }
+        None => format!("{time}_{id}.jsonl"),
     }
 }
 
@@ -441,7 +446,12 @@ fn lines_in(lines: &[u8]) -> u64 {
     memchr::memchr_iter(b'\n', lines).count() as u64
 }
 
-fn create_folder(folder: &Path) -> io::Result<()> {
+/// Creates a folder for transcripts, which only its owner may enter.
+///
+/// # Errors
+///
+/// If it cannot be created.
+pub fn create_folder(folder: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 

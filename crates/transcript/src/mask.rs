@@ -100,12 +100,12 @@ impl Found {
     fn message(&mut self, command: &Command) {
         let headers = command.headers();
         if headers.is("text/x-msmsgsprofile") {
-            for name in ["MSPAuth", "sid", "kv"] {
+            for name in PROFILE {
                 self.header(command, 0, &headers, name);
             }
         } else if headers.is("text/x-msmsgsinvite") {
             let body = Headers::parse(headers.body());
-            for name in ["AuthCookie", "Invitation-Cookie", "Session-ID"] {
+            for name in INVITATION {
                 self.header(command, headers.body_start(), &body, name);
             }
         } else if headers.is("application/x-msnmsgrp2p") && !carries_data(&headers) {
@@ -119,7 +119,7 @@ impl Found {
         let payload = command.payload();
         for end in memchr::memchr_iter(b'\n', payload).map(|end| end + 1).chain([payload.len()]) {
             let line = &payload[at..end];
-            for name in ["Nonce", "Hashed-Nonce", "NetID", "Conn-ID", "ConnID"] {
+            for name in CONNECTION {
                 let is_name = line.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name.as_bytes()));
                 if is_name && line.get(name.len()) == Some(&b':') {
                     let value = &line[name.len() + 1..];
@@ -213,6 +213,13 @@ fn mentions_x_ms(payload: &[u8]) -> bool {
     memchr::memchr2_iter(b'x', b'X', head)
         .any(|at| head.get(at + 1..at + 4).is_some_and(|rest| rest.eq_ignore_ascii_case(b"-ms")))
 }
+
+/// The headers of a profile that let somebody in.
+pub(crate) const PROFILE: &[&str] = &["MSPAuth", "sid", "kv"];
+/// Those of an invitation to a file transfer.
+pub(crate) const INVITATION: &[&str] = &["AuthCookie", "Invitation-Cookie", "Session-ID"];
+/// Those of an invitation to a direct connection, in MSNSLP.
+pub(crate) const CONNECTION: &[&str] = &["Nonce", "Hashed-Nonce", "NetID", "Conn-ID", "ConnID"];
 
 const MSG: u128 = bit(b"MSG");
 /// The verbs that can hold a secret.

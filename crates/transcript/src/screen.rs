@@ -22,7 +22,7 @@ use msnp::types::Direction;
 
 use crate::event::{CommandEvent, Event, Origin, ReleasedEvent};
 
-mod payload;
+pub(crate) mod payload;
 
 /// How to draw.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -315,7 +315,7 @@ impl Screen {
 pub fn printable(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len());
     for c in lossy(bytes).chars() {
-        if c.is_control() || is_invisible(c) {
+        if is_deceptive(c) {
             out.extend(c.escape_default());
         } else {
             out.push(c);
@@ -324,9 +324,10 @@ pub fn printable(bytes: &[u8]) -> String {
     out
 }
 
-/// Whether a character is a direction mark, which can reorder what a reader sees.
-pub(crate) fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+/// Whether a character shows itself as nothing, or reorders what a reader sees: control characters, marks of direction.
+pub(crate) fn is_deceptive(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 fn way_style(direction: Direction) -> Style {

@@ -25,7 +25,7 @@ use crate::types;
 pub struct Live {
     pub(crate) ring: Ring,
     pub(crate) keep_secrets: bool,
-    /// Somebody has asked. Until then only what tells the state of sessions is looked at, and no command is kept.
+    /// Somebody has asked. Until then only what tells the state of sessions is looked at, and no event is kept.
     is_awake: AtomicBool,
     sessions: Mutex<Sessions>,
 }
@@ -281,12 +281,17 @@ impl Observer for Live {
                 now.news.add(about.time, place, Seldom::Injected(command.clone()));
                 now.know(about, place);
                 drop(now);
-                self.ring.add(source, What::Injected(Box::new(command.clone()), Arc::clone(by)));
+                if self.is_awake() {
+                    self.ring.add(source, What::Injected(Box::new(command.clone()), Arc::clone(by)));
+                }
             }
             other => {
                 let mut now = lock(&tracked.now);
                 now.learn(other, about);
                 drop(now);
+                if !self.is_awake() {
+                    return;
+                }
                 // the numbers are those of the ring
                 let stem =
                     Stem { seq: 0, time: Stamp::of(about.time).to_string(), session: about.session.id().to_owned() };

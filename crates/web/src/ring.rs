@@ -92,11 +92,17 @@ impl Ring {
     /// Adds commands that were forwarded as they came.
     pub(crate) fn commands(&self, source: Source<'_>, run: &Run<'_>) {
         let mut state = self.lock();
-        let mut kept = state.spare.pop().unwrap_or_default();
-        kept.bytes.clear();
-        kept.bytes.extend_from_slice(&run.bytes);
-        kept.spans.clear();
-        kept.spans.extend_from_slice(&run.spans);
+        let kept = match state.spare.pop() {
+            // memory that is much too large would stay so for as long as the entry is kept
+            Some(mut kept) if kept.bytes.capacity() <= 2 * run.bytes.len() => {
+                kept.bytes.clear();
+                kept.bytes.extend_from_slice(&run.bytes);
+                kept.spans.clear();
+                kept.spans.extend_from_slice(&run.spans);
+                kept
+            }
+            _ => Kept { bytes: run.bytes.to_vec(), spans: run.spans.to_vec() },
+        };
         self.push(&mut state, source, What::Commands(run.direction, kept));
     }
 
@@ -181,7 +187,7 @@ impl What {
     fn size(&self) -> usize {
         OVERHEAD
             + match self {
-                What::Commands(_, kept) => kept.bytes.len() + kept.spans.len() * size_of::<CommandSpan>(),
+                What::Commands(_, kept) => kept.bytes.capacity() + kept.spans.capacity() * size_of::<CommandSpan>(),
                 What::Changed(changed) => {
                     let sent = changed.sent.iter().flatten().map(|command| command.as_bytes().len() + OVERHEAD);
                     changed.received.as_bytes().len() + sent.sum::<usize>()
@@ -288,6 +294,22 @@ mod tests {
         assert_eq!(read(&ring, 0, 2), (lines(&[0, 1]), 2, 0));
         assert_eq!(read(&ring, 2, 2), (lines(&[2, 3]), 4, 0));
         assert_eq!(read(&ring, 4, 2), (lines(&[]), 4, 0));
+    }
+
+    #[test]
+    fn small_runs_behind_large_ones_take_no_more_memory_than_the_limit() {
+        let ring = Ring::new(1 << 20);
+        for round in 0..200 {
+            let lines = if round % 10 == 0 { 5000 } else { 1 };
+            add(&ring, &"QNG 1\r\n".repeat(lines));
+        }
+        let state = ring.lock();
+        let taken = |entry: &Entry| match &entry.what {
+            What::Commands(_, kept) => kept.bytes.capacity() + kept.spans.capacity() * size_of::<CommandSpan>(),
+            _ => 0,
+        };
+        assert!(state.entries.iter().map(taken).sum::<usize>() <= 1 << 20);
+        assert!(state.bytes <= 1 << 20 && state.entries.len() > 20, "{} entries", state.entries.len());
     }
 
     #[test]

@@ -33,16 +33,25 @@ impl<'a> Headers<'a> {
         let mut at = 0;
         loop {
             let rest = &payload[at..];
-            let length = memchr::memchr(b'\n', rest).map_or(rest.len(), |end| end + 1);
-            let line = HeaderLine { raw: &rest[..length], colon: 0 };
-            if line.content().is_empty() {
-                let body = if at == 0 { 0 } else { at + length };
-                return Headers { payload, lines: at, body };
-            }
-            if !is_header(line.content()) {
-                return Headers { payload, lines: at, body: at };
-            }
-            at += length;
+            let length = match rest {
+                [b'\n', ..] => 1,
+                [b'\r', b'\n', ..] => 2,
+                [b'\r'] => 1,
+                [] => 0,
+                _ => {
+                    // a name holds no line end
+                    let name = rest.iter().position(|&byte| !IS_NAME[usize::from(byte)]).unwrap_or(rest.len());
+                    let length = name + memchr::memchr(b'\n', &rest[name..]).map_or(rest.len() - name, |end| end + 1);
+                    let line = HeaderLine { raw: &rest[..length], colon: 0 };
+                    if !is_header(line.content(), name) {
+                        return Headers { payload, lines: at, body: at };
+                    }
+                    at += length;
+                    continue;
+                }
+            };
+            let body = if at == 0 { 0 } else { at + length };
+            return Headers { payload, lines: at, body };
         }
     }
 
@@ -97,6 +106,11 @@ impl<'a> Headers<'a> {
         self.lines
     }
 
+    /// Returns the empty line between the header lines and the body, as it stands; no bytes if there is none.
+    pub fn gap(&self) -> &'a [u8] {
+        self.payload.get(self.lines..self.body).unwrap_or_default()
+    }
+
     /// Returns the bytes after the empty line.
     pub fn body(&self) -> &'a [u8] {
         &self.payload[self.body..]
@@ -143,12 +157,23 @@ impl<'a> HeaderLine<'a> {
     }
 }
 
-/// Whether a line reads `Name: value`, with a name of printable ASCII without spaces.
-fn is_header(line: &[u8]) -> bool {
-    let Some(end) = line.iter().position(|byte| *byte == b':' || !byte.is_ascii_graphic()) else { return false };
+/// Whether a line reads `Name: value`, with a name of printable ASCII without spaces that is so long.
+fn is_header(line: &[u8], name: usize) -> bool {
     // space may stand before the colon
-    end > 0 && line[end..].trim_ascii_start().first() == Some(&b':')
+    let rest = line.get(name..).unwrap_or_default();
+    name > 0 && (rest.first() == Some(&b':') || rest.trim_ascii_start().first() == Some(&b':'))
 }
+
+/// The bytes that a name may hold.
+const IS_NAME: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = b'!';
+    while byte <= b'~' {
+        table[byte as usize] = byte != b':';
+        byte += 1;
+    }
+    table
+};
 
 #[cfg(test)]
 mod tests {
@@ -180,5 +205,29 @@ mod tests {
         assert_eq!(headers.second_level().unwrap().get("ID"), Some(&b"1"[..]));
         let plain = Headers::parse(b"Content-Type: text/plain\r\n\r\nID: 1\r\n");
         assert_eq!(plain.second_level(), None);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_block_ends_where_the_definition_says(text in "[a:\r\n !é]{0,24}") {
+            let mut at = 0;
+            let mut body = None;
+            for raw in text.as_bytes().split_inclusive(|&byte| byte == b'\n').chain([&b""[..]]) {
+                let line = HeaderLine { raw, colon: 0 }.content();
+                let colon = line.iter().position(|&byte| byte == b':');
+                let is_header = colon.is_some_and(|colon| {
+                    let name = line[..colon].trim_ascii_end();
+                    !name.is_empty() && name.iter().all(u8::is_ascii_graphic)
+                });
+                if !is_header {
+                    let skipped = if line.is_empty() && at > 0 { raw.len() } else { 0 };
+                    body = Some(at + skipped);
+                    break;
+                }
+                at += raw.len();
+            }
+            let headers = Headers::parse(text.as_bytes());
+            proptest::prop_assert_eq!((headers.lines, headers.body), (at, body.unwrap_or(at)));
+        }
     }
 }

@@ -37,6 +37,7 @@ pub fn plain(event: &Event<'_>, about: &About<'_>, stem: Stem, keep_secrets: boo
             version: VERSION,
             software: concat!("mitmsn ", env!("CARGO_PKG_VERSION")).into(),
             source: None,
+            redacted: None,
         }),
         Event::Opened => {
             let opened = about.connection?;

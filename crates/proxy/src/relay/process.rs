@@ -1,4 +1,4 @@
-//! What a read becomes: frames, hooks, bytes forwarded, events.
+//! What a read becomes: frames, bytes forwarded, events. What hooks make of a command is in `consult.rs`.
 //!
 //! What no hook wants is forwarded as the slice that was read; the rest is collected in the lane, in order. Observers are told
 //! last.
@@ -9,25 +9,21 @@ use std::time::{Instant, SystemTime};
 
 use msnp::argument::Scope;
 use msnp::codec::{CommandSpan, Span};
-use msnp::command::transaction_id;
 use msnp::flow::TELLING;
 use msnp::table::Slot;
-use msnp::types::{Verb, Version};
-use msnp::{Command, Direction, TransactionId, challenge};
+use msnp::types::Verb;
+use msnp::{Command, Direction, TransactionId};
 use tokio::net::TcpStream;
 use tracing::warn;
 
-use super::orders::numbered;
+use super::consult::Decision;
 use super::{Relay, together};
-use crate::fault;
-use crate::hook::{Context, Interest, Outcome};
-use crate::injection::{Answer, Done, Injection};
-use crate::lane::{Lane, Waiting};
+use crate::hook::Interest;
+use crate::lane::Lane;
 use crate::observer::{Changed, Event, Run};
-use crate::transactions::{Recipient, renumber};
 
 /// What the engine itself looks at, to learn account and version.
-const OWN: Interest = {
+pub(super) const OWN: Interest = {
     let mut interest = Interest::nothing();
     let mut i = 0;
     while i < TELLING.len() {
@@ -40,14 +36,6 @@ const OWN: Interest = {
 const PNG: Slot = Slot::of(Verb::new(*b"PNG").expect("three capitals"));
 const OUT: Slot = Slot::of(Verb::new(*b"OUT").expect("three capitals"));
 const QNG: Slot = Slot::of(Verb::new(*b"QNG").expect("three capitals"));
-
-/// Who is named where an id was translated.
-const TRANSLATED: &str = "transaction-ids";
-/// Who is named where something was done because a command is held.
-const HOLDING: &str = "hold";
-
-/// First version whose framing is another.
-const FOREIGN: Version = Version(22);
 
 impl Relay {
     /// Frames `data`, asks hooks, forwards, tells observers. Returns how many bytes are dealt with.
@@ -85,7 +73,7 @@ impl Relay {
                     let decision = if wanted.holds(direction, span.slot) {
                         // what comes of this one is counted from those before it
                         self.note_latest(data, &mut work);
-                        self.consult(direction, bytes, span, time, &mut scratch)
+                        self.consult(direction, bytes, span, (time, work.told), &mut scratch)
                     } else {
                         Decision::AsItCame
                     };
@@ -208,273 +196,6 @@ impl Relay {
         }
     }
 
-    /// Learns from a command and asks the hooks.
-    fn consult(
-        &mut self,
-        direction: Direction,
-        bytes: &[u8],
-        span: CommandSpan,
-        time: SystemTime,
-        scratch: &mut Option<Command>,
-    ) -> Decision {
-        let command = match scratch {
-            Some(command) => {
-                command.reload(direction, bytes, span);
-                command
-            }
-            None => scratch.insert(Command::from_span(direction, bytes, span)),
-        };
-        if OWN.holds(direction, span.slot) {
-            self.learn(command);
-        }
-        let scope = self.scope();
-        let is_observed = !self.engine.observers.is_empty();
-        if self.lanes[direction.index()].streamed > 0 {
-            if self.interest.holds(direction, span.slot) {
-                warn!(connection = self.connection.number, verb = %command.verb(), "forwarded before it was whole: hooks did not see it");
-            }
-            let Some((_, number)) = self.streamed_ids.filter(|_| is_observed) else { return Decision::AsItCame };
-            renumber(command, number);
-            let received = Command::from_span(direction, bytes, span);
-            return Decision::Gone(Some(Box::new(Changed::new(received, vec![command.clone()], TRANSLATED))));
-        }
-        let mut by = Vec::new();
-        if direction == Direction::ServerToClient {
-            match self.transactions.incoming(command, scope, Instant::now()) {
-                Recipient::Client => {}
-                Recipient::ClientAs(id) => {
-                    renumber(command, id);
-                    by.push(TRANSLATED.into());
-                }
-                Recipient::Injector(who) => {
-                    let received = Command::from_span(direction, bytes, span);
-                    let who = match who {
-                        Some(who) => format!("answer to {who}").into(),
-                        None => Arc::from(TRANSLATED),
-                    };
-                    return Decision::Swallowed(is_observed.then(|| Box::new(Changed::new(received, Vec::new(), who))));
-                }
-            }
-        }
-        if let Some(outcome) = self.while_held(command) {
-            let received = is_observed.then(|| Command::from_span(direction, bytes, span));
-            let by = vec![HOLDING.into()];
-            return Decision::More(Box::new(Consulted { outcome, received, by, tags: Vec::new(), id: None }));
-        }
-        let id = match direction {
-            Direction::ClientToServer => transaction_id(direction, command.line(), scope),
-            Direction::ServerToClient => None,
-        };
-        if !self.interest.holds(direction, span.slot) {
-            let Some(number) = id.and_then(|id| self.transactions.outgoing(id, command.verb())) else {
-                return match by.is_empty() {
-                    true => Decision::AsItCame,
-                    false => edited(command, bytes, span, by, is_observed),
-                };
-            };
-            renumber(command, number);
-            by.push(TRANSLATED.into());
-            return edited(command, bytes, span, by, is_observed);
-        }
-        if direction == Direction::ServerToClient && matches!(command.verb().as_bytes(), b"XFR" | b"RNG") {
-            // a redirect belongs to a session, known or new
-            self.reporter.decide(&self.facts, &self.engine, &self.connection);
-        }
-        let account = self.facts.account.as_deref().unwrap_or_default();
-        let mut context = Context {
-            session: self.reporter.session(),
-            offered: &self.offered,
-            is_observed,
-            by,
-            ..Context::new(&self.connection, scope, account, time)
-        };
-        let outcome = self.engine.hooks.consult(&self.interests, command, &mut context);
-        let Context { mut by, tags, .. } = context;
-        match outcome {
-            None => {
-                if let Some(id) = id
-                    && let Some(number) = self.transactions.outgoing(id, command.verb())
-                    && command.transaction_id() == Some(id)
-                {
-                    renumber(command, number);
-                    by.push(TRANSLATED.into());
-                }
-                if tags.is_empty() && command.as_bytes() == bytes {
-                    return Decision::AsItCame;
-                }
-                if !is_observed {
-                    return Decision::Edited(None);
-                }
-                let received = Command::from_span(direction, bytes, span);
-                let sent = (*command != received).then(|| vec![command.clone()]);
-                Decision::Edited(Some(Box::new(Changed { received, sent, by, delay: None, held: None, tags })))
-            }
-            Some(outcome) => {
-                let received = is_observed.then(|| Command::from_span(direction, bytes, span));
-                Decision::More(Box::new(Consulted { outcome, received, by, tags, id }))
-            }
-        }
-    }
-
-    /// What the proxy does by itself while a command is held: it answers the client's pings, and the server's challenges if
-    /// it is told to.
-    fn while_held(&mut self, command: &Command) -> Option<Outcome> {
-        let lane = &self.lanes[command.direction().index()];
-        let answer: Injection = match (command.direction(), command.verb().as_bytes()) {
-            (Direction::ClientToServer, b"PNG") if lane.is_held() => {
-                self.transactions.note_pong();
-                let line: &[u8] = match self.facts.version {
-                    Some(version) if version < Version(9) => b"QNG",
-                    _ => b"QNG 60",
-                };
-                Command::new(Direction::ServerToClient, line, None).ok()?.into()
-            }
-            (Direction::ServerToClient, b"CHL") if lane.answers_challenges() => {
-                let version = self.facts.version?;
-                let product = challenge::product_for(version)?;
-                let answer = challenge::answer(command.argument(1)?, product, version);
-                let line = format!("QRY 0 {}", product.id);
-                let query = Command::new(Direction::ClientToServer, line.as_bytes(), Some(answer.as_bytes())).ok()?;
-                Injection::new(query).numbered().by(HOLDING)
-            }
-            _ => return None,
-        };
-        Some(Outcome { replies: vec![answer], ..Outcome::default() })
-    }
-
-    /// Learns account, version and kind of server, and finds the session by them.
-    fn learn(&mut self, command: &Command) {
-        if command.direction() == Direction::ClientToServer && command.verb().as_str() == "VER" {
-            self.offered = command.arguments().filter_map(Version::from_token).collect();
-        }
-        if self.facts.learn(command) {
-            self.reporter.learn(&self.facts, &self.engine, &self.connection);
-        }
-        let is_chosen = command.direction() == Direction::ServerToClient && command.verb().as_str() == "VER";
-        if is_chosen && self.facts.version.is_some_and(|version| version >= FOREIGN) {
-            warn!(
-                connection = self.connection.number,
-                "MSNP22 and later frame otherwise: relayed unframed from here on"
-            );
-            for lane in &mut self.lanes {
-                lane.codec.give_up();
-                lane.said_opaque = true;
-            }
-        }
-    }
-
-    /// Puts what hooks made of a command into the lanes.
-    fn carry_out(&mut self, direction: Direction, decision: Decision, edited: Option<&Command>, work: &mut Work) {
-        match decision {
-            Decision::AsItCame | Decision::Gone(_) => {}
-            Decision::Edited(changed) => {
-                if let Some(edited) = edited {
-                    self.lanes[direction.index()].collect(edited.as_bytes(), 1);
-                }
-                work.items.extend(changed.map(Item::Changed));
-            }
-            Decision::Swallowed(changed) => work.items.extend(changed.map(Item::Changed)),
-            Decision::More(consulted) => self.carry_out_all(direction, *consulted, work),
-        }
-    }
-
-    fn carry_out_all(&mut self, direction: Direction, consulted: Consulted, work: &mut Work) {
-        let Consulted { mut outcome, received, mut by, tags, id } = consulted;
-        let name = by.last().cloned().unwrap_or_else(|| "a hook".into());
-        let is_held = outcome.hold.is_some();
-        let mut sent = Vec::new();
-        for injection in std::mem::take(&mut outcome.before) {
-            self.inject_beside(injection, &name, is_held, &mut sent, work);
-        }
-        let delay = fault::delay(outcome.delay, &mut outcome.faults);
-        let number = id.and_then(|id| Some((id.0, self.transactions.outgoing(id, outcome.verb?)?)));
-        if outcome.is_dropped_ping() {
-            self.transactions.note_pong();
-        }
-        let mut held = None;
-        match outcome.hold {
-            Some(hold) if !self.lanes[direction.index()].shut => {
-                let since = Instant::now();
-                let leaves = received.as_ref().and_then(|received| {
-                    let leaves = numbered(outcome.forward.clone(), number);
-                    (leaves != std::slice::from_ref(received)).then_some(leaves)
-                });
-                let waiting = Waiting {
-                    number: 0,
-                    since,
-                    delay,
-                    ids: number,
-                    leaves,
-                    answers_challenges: hold.answer_challenges,
-                    faults: outcome.faults,
-                };
-                held = Some(self.hold(direction, outcome.forward, hold, waiting, by.clone()));
-            }
-            _ => {
-                let forward = numbered(outcome.forward, number);
-                if number.is_some() && !forward.is_empty() {
-                    by.push(TRANSLATED.into());
-                }
-                let lane = &mut self.lanes[direction.index()];
-                for command in &forward {
-                    match delay {
-                        None if outcome.faults.is_empty() => lane.collect(command.as_bytes(), 1),
-                        delay => {
-                            let due = fault::later(Instant::now(), delay.unwrap_or_default());
-                            lane.delay(command.as_bytes(), due, outcome.faults.clone());
-                        }
-                    }
-                }
-                sent.extend(forward);
-            }
-        }
-        // what goes behind a held command is an event of its own, behind the one that says so
-        let mut behind = Vec::new();
-        for injection in outcome.after.into_iter().chain(outcome.replies) {
-            match is_held {
-                true => behind.push(injection),
-                false => self.inject_beside(injection, &name, false, &mut sent, work),
-            }
-        }
-        if outcome.close {
-            self.end("proxy", Some(format!("closed by {:?}", &*name)));
-            self.is_closing = true;
-        }
-        if let Some(received) = received {
-            let is_same = sent.len() == 1 && sent[0] == received;
-            let sent = (!is_same && held.is_none()).then_some(sent);
-            work.items.push(Item::Changed(Box::new(Changed { received, sent, by, delay, held, tags })));
-        }
-        for injection in behind {
-            self.inject_beside(injection, &name, true, &mut Vec::new(), work);
-        }
-    }
-
-    /// Injects what a hook put beside a command. It is part of the event of that command, unless it is told of apart.
-    fn inject_beside(
-        &mut self,
-        mut injection: Injection,
-        name: &Arc<str>,
-        apart: bool,
-        sent: &mut Vec<Command>,
-        work: &mut Work,
-    ) {
-        injection.by.get_or_insert_with(|| Arc::clone(name));
-        // the other lane may be within a command: then it waits for the end of that
-        let lane = &mut self.lanes[injection.direction().index()];
-        let Some(injection) = lane.insert(injection) else { return };
-        if lane.streamed > 0 {
-            injection.tell(Answer::Done(Done::Busy));
-            return;
-        }
-        if let Some((command, by)) = self.inject(injection) {
-            match apart {
-                true => work.items.push(Item::Injected(Box::new(command), by)),
-                false => sent.push(command),
-            }
-        }
-    }
-
     /// Says once for each direction that a stream cannot be framed; a blank line alone is no reason.
     fn say_opaque(&mut self, direction: Direction, bytes: &[u8]) {
         let lane = &mut self.lanes[direction.index()];
@@ -509,63 +230,28 @@ impl Relay {
     }
 }
 
-/// What becomes of one command.
-enum Decision {
-    /// It goes on as it came.
-    AsItCame,
-    /// It was edited in place, or tagged; what to tell of that, if somebody listens.
-    Edited(Option<Box<Changed>>),
-    /// It left already, though not as it came.
-    Gone(Option<Box<Changed>>),
-    /// It answers an injection: the client does not see it.
-    Swallowed(Option<Box<Changed>>),
-    /// Anything else.
-    More(Box<Consulted>),
-}
-
-/// What the hooks made of one command.
-struct Consulted {
-    outcome: Outcome,
-    /// What arrived, if somebody is to be told.
-    received: Option<Command>,
-    by: Vec<Arc<str>>,
-    tags: Vec<String>,
-    /// The client's id of it.
-    id: Option<TransactionId>,
-}
-
 /// What one read brought.
-struct Work {
+pub(super) struct Work {
     /// Where the bytes start that were not sent on yet.
-    forwarded: usize,
+    pub(super) forwarded: usize,
     /// Whether a hook changed something, so that what leaves is not what was read.
-    has_changes: bool,
-    commands: usize,
+    pub(super) has_changes: bool,
+    pub(super) commands: usize,
     /// All commands of this read.
-    total: u64,
+    pub(super) total: u64,
     /// Where the client's latest command with an id starts.
-    numbered: Option<usize>,
+    pub(super) numbered: Option<usize>,
     /// What observers want to be told of.
-    told: Interest,
-    items: Vec<Item>,
-    spans: Vec<CommandSpan>,
+    pub(super) told: Interest,
+    pub(super) items: Vec<Item>,
+    pub(super) spans: Vec<CommandSpan>,
 }
 
-enum Item {
+pub(super) enum Item {
     Run { bytes: Range<usize>, spans: Range<usize> },
     Changed(Box<Changed>),
     Injected(Box<Command>, Arc<str>),
     Opaque(Range<usize>),
-}
-
-/// A command that was edited in place.
-fn edited(command: &Command, bytes: &[u8], span: CommandSpan, by: Vec<Arc<str>>, is_observed: bool) -> Decision {
-    if !is_observed {
-        return Decision::Edited(None);
-    }
-    let received = Command::from_span(command.direction(), bytes, span);
-    let sent = Some(vec![command.clone()]);
-    Decision::Edited(Some(Box::new(Changed { received, sent, by, delay: None, held: None, tags: Vec::new() })))
 }
 
 impl Work {

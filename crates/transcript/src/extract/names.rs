@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::screen::is_invisible;
+use crate::screen::is_deceptive;
 
 /// Longest name in bytes, so that `.partial` and a number fit into what file systems allow.
 const LONGEST: usize = 160;
@@ -51,7 +51,7 @@ pub(super) fn safe(name: &str) -> String {
         .chars()
         .map(|c| match c {
             '<' | '>' | ':' | '"' | '|' | '?' | '*' => '_',
-            c if c.is_control() || is_invisible(c) || c == '\u{fffd}' => '_',
+            c if is_deceptive(c) || c == '\u{fffd}' => '_',
             c => c,
         })
         .collect();

@@ -11,7 +11,7 @@ use msnp::payload::xml;
 use super::printable;
 
 /// Returns a payload as lines: XML indented, MIME headers and body, P2P headers taken apart.
-pub(super) fn pretty(command: &Command) -> String {
+pub(crate) fn pretty(command: &Command) -> String {
     let payload = command.payload();
     if let Some(document) = xml::pretty(payload) {
         return lines(document.as_bytes());
@@ -91,7 +91,7 @@ fn is_text(bytes: &[u8]) -> bool {
 }
 
 /// Returns a dump of sixteen bytes a line: offset, hexadecimal, ASCII.
-pub(super) fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     let mut out = String::new();
     for (index, row) in bytes.chunks(16).enumerate() {
         let digits: String = row.iter().map(|byte| format!("{byte:02x} ")).collect();

@@ -1,0 +1,108 @@
+//! What an import found, for people and as JSON.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use msnp_capture::Report;
+use msnp_capture::source::link_type_name;
+use msnp_capture::transcripts::Made;
+use serde::Serialize;
+
+/// What an import found.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct Summary {
+    pub(super) sources: Vec<Source>,
+    #[serde(flatten)]
+    pub(super) report: Report,
+    pub(super) sessions: Vec<Made>,
+}
+
+/// A file that was read.
+#[derive(Debug, Serialize)]
+pub(super) struct Source {
+    pub(super) file: PathBuf,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) problem: Option<String>,
+}
+
+impl Summary {
+    /// Whether something could not be read.
+    pub(super) fn has_problems(&self) -> bool {
+        let left_out = &self.report.left_out;
+        self.sources.iter().any(|source| source.problem.is_some())
+            || left_out.blocks > 0
+            || !left_out.link_types.is_empty()
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let report = &self.report;
+        writeln!(
+            f,
+            "{}, {}: {} MSNP, in {}",
+            counted(report.packets, "packet"),
+            counted(report.tcp_connections, "TCP connection"),
+            report.msnp_connections,
+            counted(self.sessions.len() as u64, "session"),
+        )?;
+        for session in &self.sessions {
+            write!(
+                f,
+                "  {}  {}, {}",
+                session.file.display(),
+                counted(session.connections, "connection"),
+                counted(session.commands, "command"),
+            )?;
+            if session.gaps > 0 {
+                write!(f, ", {}", counted(session.gaps, "gap"))?;
+            }
+            if session.apart {
+                write!(f, ", could not be joined to another session")?;
+            }
+            writeln!(f)?;
+        }
+        if report.gaps > 0 {
+            writeln!(f, "  {} bytes were not captured, in {}", report.missing_bytes, counted(report.gaps, "gap"))?;
+        }
+        if report.different_bytes > 0 {
+            writeln!(f, "  {} bytes came again and were others: the first ones count", report.different_bytes)?;
+        }
+        if report.gateway_connections > 0 {
+            let count = counted(report.gateway_connections, "connection");
+            writeln!(f, "  {count} to an HTTP gateway")?;
+        }
+        self.left_out(f)
+    }
+}
+
+impl Summary {
+    fn left_out(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let left_out = &self.report.left_out;
+        let others = self.report.tcp_connections - self.report.msnp_connections - self.report.gateway_connections;
+        let reasons = [
+            (others, "TCP connection", "of other protocols"),
+            (left_out.not_tcp, "packet", "without TCP"),
+            (left_out.malformed, "packet", "that made no sense"),
+            (left_out.cut_short, "packet", "whose end was not captured: only that"),
+            (left_out.fragments, "packet", "of which fragments are missing"),
+            (left_out.blocks, "block", "of the capture that made no sense"),
+        ];
+        for (count, what, why) in reasons {
+            if count > 0 {
+                writeln!(f, "  left out: {} {why}", counted(count, what))?;
+            }
+        }
+        for (&number, &count) in &left_out.link_types {
+            let name = link_type_name(number).map(|name| format!(" ({name})")).unwrap_or_default();
+            let count = counted(count, "packet");
+            writeln!(f, "  left out: {count} of link type {number}{name}, which is not read")?;
+        }
+        Ok(())
+    }
+}
+
+fn counted(count: u64, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{plural}")
+}
