@@ -12,7 +12,9 @@ use crate::cli::{Cli, Command};
 mod check;
 #[cfg(feature = "web")]
 mod control;
+mod coverage;
 mod demo;
+mod diff;
 #[cfg(feature = "web")]
 mod experiment;
 mod explain;
@@ -42,6 +44,7 @@ mod send;
 #[cfg(feature = "web")]
 mod sessions;
 mod show;
+mod stats;
 mod stream;
 #[cfg(feature = "web")]
 mod tail;
@@ -61,8 +64,11 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
         Command::Check(arguments) => check::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Lint(arguments) => lint::run(&arguments),
+        Command::Coverage(arguments) => coverage::run(&arguments),
+        Command::Stats(arguments) => stats::run(&arguments),
         Command::Redact(arguments) => redact::run(&arguments),
         Command::Export(arguments) => export::run(&arguments),
+        Command::Diff(arguments) => diff::run(&arguments),
         Command::Extract(arguments) => extract::run(&arguments),
         #[cfg(feature = "index")]
         Command::Index(arguments) => index::run(&arguments),

@@ -13,6 +13,7 @@ mod experiments;
 mod extract;
 mod faults;
 mod lifecycle;
+mod lint;
 mod recording;
 mod redirects;
 mod replay;
