@@ -60,7 +60,7 @@ Examples:
   mitmsn proxy messenger.example               listen on 127.0.0.1:1863, lead to that server
   mitmsn proxy ns.example:1863 --rules my.toml --listen 0.0.0.0:1863
   mitmsn show ~/.local/state/mitmsn/sessions/*.jsonl --filter 'verb == \"MSG\"' -v
-  mitmsn import old-traffic.pcapng -o sessions  make transcripts of a packet capture
+  mitmsn import old-traffic.pcapng -o sessions make transcripts of a packet capture
   mitmsn export session.jsonl --format html -o pages
   mitmsn check --rules my.toml --against session.jsonl
   mitmsn lint session.jsonl                    what is wrong in it; coverage and stats count what is there
@@ -72,10 +72,9 @@ Examples:
 Settings come from defaults, then the configuration file, then the environment (MITMSN_LISTEN,
 MITMSN_LIMITS_LINE ...), then --set, then the other flags; the later wins.
 
-Exit codes: 0 success, 1 failure, 2 wrong usage, 3 `check --against` found changes, a replay differed,
-`lint` found something or an experiment was not as expected, 130 ended by SIGINT, 143 ended by SIGTERM.";
 Exit codes: 0 success, 1 failure, 2 wrong usage, 3 `check --against` found changes, a replay or two
-sessions differed or an experiment was not as expected, 130 ended by SIGINT, 143 ended by SIGTERM.";
+sessions differed, `lint` found something or an experiment was not as expected, 130 ended by SIGINT,
+143 ended by SIGTERM.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -83,19 +82,19 @@ pub(crate) enum Command {
     Show(Show),
     #[cfg(feature = "capture")]
     Import(Import),
-    Check(Check),
-    Replay(Replay),
+    Export(Export),
+    Redact(Redact),
+    #[cfg(feature = "index")]
+    Search(Search),
+    #[cfg(feature = "index")]
+    Index(Index),
+    Diff(Diff),
     Lint(Lint),
     Coverage(Coverage),
     Stats(Stats),
-    Redact(Redact),
-    Export(Export),
-    Diff(Diff),
     Extract(Extract),
-    #[cfg(feature = "index")]
-    Index(Index),
-    #[cfg(feature = "index")]
-    Search(Search),
+    Replay(Replay),
+    Check(Check),
     Demo(Demo),
     Sandbox(Sandbox),
     #[cfg(feature = "web")]

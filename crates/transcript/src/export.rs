@@ -99,7 +99,6 @@ impl Format {
         writer: Writer,
     ) -> Format {
         Format { name, extensions, about, filters: true, sides: false, writer }
-        Format { name, extensions, about, filters: true, writer }
     }
 
     /// The same, without the means to leave commands out.
