@@ -13,6 +13,7 @@ mod experiments;
 mod faults;
 mod lifecycle;
 mod recording;
+mod redact;
 mod redirects;
 mod replay;
 mod rules;
