@@ -2,15 +2,18 @@
 //!
 //! [`source`] finds out what an input is and reads it: captures packet by packet, through [`tcp`], and each connection by what it
 //! carries ([`classify`]). Whatever the source, it tells a [`Sink`]; [`Transcripts`] is the one that frames, joins connections
-//! into sessions and writes them as a recording proxy would.
+//! into sessions and writes them as a recording proxy would. [`export`] goes the other way.
 
+pub mod check;
 pub mod classify;
 mod compression;
 pub mod error;
+pub mod export;
 mod fragments;
 pub mod gateway;
 mod ip;
 mod link;
+pub mod logs;
 mod packets;
 pub mod report;
 pub mod sink;
@@ -23,3 +26,6 @@ pub use report::Report;
 pub use sink::{Closer, ConnectionKey, Peers, Sink};
 pub use source::Importer;
 pub use transcripts::Transcripts;
+
+#[cfg(test)]
+mod testing;

@@ -2,14 +2,15 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 /// Write recorded sessions in a form that others read: web pages, text, tables
 ///
 /// html is a folder of pages that need no server and no network: an index of the sessions; for each its facts, a sequence diagram
 /// and its state over time; and a page for each connection with every command, whose lines can be linked to. text, markdown and
 /// mediawiki are for mails, forums and wikis, with commands as people quote them: >>> from the client, <<< from the server. csv
-/// and json have one row for each command. docs/export.md shows them all and lists the columns.
+/// and json have one row for each command. pcapng is for Wireshark, dialogue for tests; import reads both back. docs/export.md shows
+/// them all and lists the columns, docs/pcapng.md says what becomes packets.
 ///
 /// Names, addresses, texts and secrets are replaced by others before anything is written, unless --no-redact is given: what is
 /// exported is meant to be shared.
@@ -45,6 +46,19 @@ pub(crate) struct Export {
     /// stand for others, where those were replaced.
     #[arg(short, long, value_name = "EXPR")]
     pub(crate) filter: Option<String>,
+
+    /// Which bytes become packets, where rules changed what came: pcapng only [default: received]
+    #[arg(long, value_name = "SIDE")]
+    pub(crate) side: Option<WhichSide>,
+}
+
+/// Which bytes become packets.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum WhichSide {
+    /// What arrived from client and server; an import gives the transcript back
+    Received,
+    /// What left towards them: changes, injected commands, delays and holds carried out
+    Sent,
 }
 
 const EXAMPLES: &str = "\
@@ -52,4 +66,5 @@ Examples:
   mitmsn export session.jsonl --format html -o pages      then open pages/index.html
   mitmsn export ~/.local/state/mitmsn/sessions --format html -o archive
   mitmsn export session.jsonl -o login.md --filter 'server == \"ns\" && trid < 10'
+  mitmsn export session.jsonl -o session.pcapng --no-redact && wireshark session.pcapng
   mitmsn export session.jsonl --format json | jq -r '.[] | select(.error) | [.time, .verb, .error] | @tsv'";

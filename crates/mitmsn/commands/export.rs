@@ -8,18 +8,22 @@ use clap::CommandFactory;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::error::ErrorKind;
 use msnp_transcript::Transcript;
-use msnp_transcript::export::{ExportError, FORMATS, Format, Options, Writer};
+use msnp_transcript::export::{ExportError, FORMATS, Format, Options, Side, Writer};
+use msnp_transcript::redact::{self, Redactor};
 
 use super::output;
-use crate::cli::{Cli, Export};
+use crate::cli::{Cli, Export, WhichSide};
 use target::{Secrecy, Target};
 
 mod target;
 
 /// The formats, in the order of the help. One of another crate is one more line.
 fn formats() -> impl Iterator<Item = Format> {
-    let elsewhere: [Format; 0] = [];
-    FORMATS.iter().copied().chain(elsewhere)
+    #[cfg(feature = "capture")]
+    let elsewhere = msnp_capture::export::FORMATS;
+    #[cfg(not(feature = "capture"))]
+    let elsewhere: &[Format] = &[];
+    FORMATS.iter().chain(elsewhere).copied()
 }
 
 /// Returns what `--format` takes.
@@ -39,11 +43,22 @@ pub(super) fn run(arguments: &Export) -> Result<ExitCode> {
         let message = format!("{} cannot leave commands out: use it without --filter", format.name);
         Cli::command().error(ErrorKind::ArgumentConflict, message).exit();
     }
+    if arguments.side.is_some() && !format.sides {
+        let message = format!("{} shows what arrived: use it without --side", format.name);
+        Cli::command().error(ErrorKind::ArgumentConflict, message).exit();
+    }
     let filter = arguments.filter.as_deref().map(|source| output::expression("--filter", source)).transpose()?;
     target.check(&format)?;
     let (transcripts, code) = output::transcripts(&arguments.files)?;
     let transcripts = shareable(transcripts, arguments)?;
-    let options = Options { filter, redacted: !arguments.no_redact };
+    let options = Options {
+        filter,
+        redacted: !arguments.no_redact,
+        side: match arguments.side {
+            None | Some(WhichSide::Received) => Side::Received,
+            Some(WhichSide::Sent) => Side::Sent,
+        },
+    };
     let remarks = match format.writer {
         Writer::File(write) => target.file(|out| write(&transcripts, &options, out).map_err(plain))?,
         Writer::Folder(write) => target.folder(|folder| write(&transcripts, &options, folder).map_err(plain))?,
@@ -67,7 +82,27 @@ fn shareable(transcripts: Vec<Transcript>, arguments: &Export) -> Result<Vec<Tra
     if arguments.no_redact {
         return Ok(transcripts);
     }
-    bail!("nothing redacts yet: to write what the transcripts hold, names and texts included, give --no-redact")
+    let mut redactor = Redactor::new(redact::Options::default());
+    transcripts.iter().for_each(|transcript| redactor.learn(transcript));
+    if arguments.filter.as_deref().is_some_and(|filter| !redactor.check_text(filter).is_empty()) {
+        bail!("--filter names what is replaced, and would be shown: name what stands for it, or use --no-redact");
+    }
+    let mut redacted = Vec::with_capacity(transcripts.len());
+    let mut left = 0;
+    for transcript in transcripts {
+        let mut copy = redactor.redact(&transcript)?;
+        for leftover in redactor.check(&copy) {
+            left += 1;
+            anstream::eprintln!("mitmsn: {}: {leftover}: left", transcript.name.display());
+        }
+        let problems = transcript.problems.len();
+        copy.problems.extend((problems > 0).then(|| format!("lines that are no events, or cut off: {problems}")));
+        redacted.push(copy);
+    }
+    match left {
+        0 => Ok(redacted),
+        _ => bail!("nothing was written: {left} value(s) left that should be replaced"),
+    }
 }
 
 fn secrecy(arguments: &Export) -> Secrecy {

@@ -36,6 +36,8 @@ pub struct Format {
     pub about: &'static str,
     /// Whether it can leave commands out.
     pub filters: bool,
+    /// Whether it writes one [`Side`] alone.
+    pub sides: bool,
     /// What writes it.
     pub writer: Writer,
 }
@@ -56,6 +58,19 @@ pub struct Options {
     pub filter: Option<Expression>,
     /// Whether names, addresses, texts and secrets were replaced before.
     pub redacted: bool,
+    /// Which bytes, for the formats that have place for one side alone.
+    pub side: Side,
+}
+
+/// Which bytes of a session: what hooks change is not what came.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Side {
+    /// What arrived from the peers.
+    #[default]
+    Received,
+    /// What left towards the peers: rules carried out, injected commands in their place, delays and holds at the time at
+    /// which they ended.
+    Sent,
 }
 
 /// Why an export ended early.
@@ -83,13 +98,19 @@ impl Format {
         about: &'static str,
         writer: Writer,
     ) -> Format {
-        Format { name, extensions, about, filters: true, writer }
+        Format { name, extensions, about, filters: true, sides: false, writer }
     }
 
     /// The same, without the means to leave commands out.
     #[must_use]
     pub const fn unfiltered(self) -> Format {
         Format { filters: false, ..self }
+    }
+
+    /// The same, of one side alone.
+    #[must_use]
+    pub const fn one_sided(self) -> Format {
+        Format { sides: true, ..self }
     }
 
     /// Whether it is a folder and not a file.

@@ -92,7 +92,7 @@ impl Connection {
         let Connection { lanes, about } = self;
         about.set_time(direction, time);
         let framing = &mut Framing::Ours;
-        lanes[direction.index()].gap(&mut |found| about.found(direction, time, found, framing, sessions));
+        lanes[direction.index()].gap(length, &mut |found| about.found(direction, time, found, framing, sessions));
         about.see(time, Seen::Gap(direction, length), sessions);
         self.follow(*framing);
     }

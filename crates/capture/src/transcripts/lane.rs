@@ -1,7 +1,8 @@
 //! One direction of a connection, cut into commands.
 
 use msnp::codec::{CommandSpan, Span};
-use msnp::{Codec, Direction, Limits};
+use msnp::table::Slot;
+use msnp::{Codec, Direction, Limits, Verb};
 
 use crate::classify::find_command;
 
@@ -60,13 +61,35 @@ impl Lane {
         self.partial = partial;
     }
 
-    /// Bytes are missing: what is unfinished never will be, and the next command has to be found.
-    pub(super) fn gap(&mut self, found: &mut dyn FnMut(Found<'_>) -> Framing) {
-        self.finish(found);
+    /// Bytes are missing, so many if that is known: what is unfinished never will be, and the next command has to be found. If
+    /// they are a whole payload, its command has none, and framing goes on behind it.
+    pub(super) fn gap(&mut self, length: Option<u64>, found: &mut dyn FnMut(Found<'_>) -> Framing) {
+        let bare = self.bare_command();
+        if let Some((span, _)) = bare {
+            let line = std::mem::take(&mut self.partial);
+            found(Found::Command(&line, span));
+        } else {
+            self.finish(found);
+        }
         if self.state != State::Foreign {
-            self.state = State::Seeking(0);
+            let is_payload = bare.is_some_and(|(_, announced)| Some(announced) == length);
+            self.state = if is_payload { State::Framing } else { State::Seeking(0) };
             self.codec = Codec::new(self.direction, Limits::default());
         }
+    }
+
+    /// Returns the command of which nothing but the line is there, and how many bytes of payload it announces.
+    fn bare_command(&self) -> Option<(CommandSpan, u64)> {
+        let line = self.partial.strip_suffix(b"\n").filter(|line| !line.contains(&b'\n'))?;
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if !self.codec.awaits_payload() {
+            return None;
+        }
+        let token = line.rsplit(|&byte| byte == b' ').find(|token| !token.is_empty())?;
+        let announced = std::str::from_utf8(token).ok()?.parse().ok()?;
+        let len = self.partial.len();
+        let slot = Slot::of(Verb::of_line(line)?);
+        Some((CommandSpan { line: line.len() as u32, eol: (len - line.len()) as u8, slot, len: len as u32 }, announced))
     }
 
     /// No more bytes will come for what is unfinished.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use msnp_capture::Report;
+use msnp_capture::report::Logs;
 use msnp_capture::source::link_type_name;
 use msnp_capture::transcripts::Made;
 use serde::Serialize;
@@ -32,20 +33,31 @@ impl Summary {
         self.sources.iter().any(|source| source.problem.is_some())
             || left_out.blocks > 0
             || !left_out.link_types.is_empty()
+            || !self.report.logs.problems.is_empty()
     }
 }
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let report = &self.report;
-        writeln!(
-            f,
-            "{}, {}: {} MSNP, in {}",
-            counted(report.packets, "packet"),
-            counted(report.tcp_connections, "TCP connection"),
-            report.msnp_connections,
-            counted(self.sessions.len() as u64, "session"),
-        )?;
+        let sessions = counted(self.sessions.len() as u64, "session");
+        if report.logs.commands > 0 {
+            let commands = counted(report.logs.commands, "command");
+            writeln!(
+                f,
+                "{commands} in logs{}",
+                if report.packets == 0 { format!(", in {sessions}") } else { String::new() }
+            )?;
+        }
+        if report.packets > 0 || report.logs == Logs::default() {
+            writeln!(
+                f,
+                "{}, {}: {} MSNP, in {sessions}",
+                counted(report.packets, "packet"),
+                counted(report.tcp_connections, "TCP connection"),
+                report.msnp_connections,
+            )?;
+        }
         for session in &self.sessions {
             write!(
                 f,
@@ -70,16 +82,37 @@ impl fmt::Display for Summary {
         }
         if report.gateway_connections > 0 {
             let count = counted(report.gateway_connections, "connection");
-            writeln!(f, "  {count} to an HTTP gateway")?;
+            writeln!(f, "  {count} to an HTTP gateway, with {} MSNP inside", report.inside_http)?;
         }
+        self.logs(f)?;
         self.left_out(f)
     }
 }
 
 impl Summary {
+    fn logs(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let logs = &self.report.logs;
+        for problem in &logs.problems {
+            writeln!(f, "  {problem}")?;
+        }
+        if logs.more_problems > 0 {
+            writeln!(f, "  {} more of the kind", logs.more_problems)?;
+        }
+        if logs.missing_payloads > 0 {
+            let count = counted(logs.missing_payloads, "payload");
+            writeln!(f, "  {count} not in the log: gaps of their length stand for them")?;
+        }
+        if logs.other_lines > 0 {
+            writeln!(f, "  left out: {} of other things", counted(logs.other_lines, "line"))?;
+        }
+        Ok(())
+    }
+
     fn left_out(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let left_out = &self.report.left_out;
-        let others = self.report.tcp_connections - self.report.msnp_connections - self.report.gateway_connections;
+        let report = &self.report;
+        let ours = report.msnp_connections - report.inside_http + report.gateway_connections;
+        let others = report.tcp_connections.saturating_sub(ours);
         let reasons = [
             (others, "TCP connection", "of other protocols"),
             (left_out.not_tcp, "packet", "without TCP"),
