@@ -18,6 +18,7 @@ mod import;
 mod lifecycle;
 mod lint;
 mod recording;
+mod redact;
 mod redirects;
 mod replay;
 mod rules;
