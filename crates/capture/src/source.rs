@@ -1,9 +1,13 @@
 //! What an input is, and who reads it.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::io::{BufReader, Chain, Cursor, Read};
 use std::path::Path;
+use std::rc::Rc;
 
-use msnp_transcript::event::Source;
+use msnp_transcript::Reader;
+use msnp_transcript::event::{Event, Source};
 
 use crate::compression;
 use crate::error::ReadError;
@@ -14,7 +18,8 @@ use crate::logs::{self, Log};
 use crate::packets::{Fault, FaultKind, Packet, Packets, Pcap, Pcapng};
 use crate::report::Report;
 use crate::sink::Sink;
-use crate::tcp::flows::Flows;
+use crate::tcp::flows::{Flows, MOST_HELD};
+use crate::transcripts::Transcripts;
 
 /// The formats, told apart by how they begin.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -53,6 +58,36 @@ impl Format {
             Format::Log(log) => log.name(),
         }
     }
+}
+
+/// Imports whatever `input` is, and checks that it is told in order: each line of a transcript is an event, numbers have no
+/// gaps, every session ends, and what waits is bounded. The body of a fuzz target.
+///
+/// # Panics
+///
+/// If it does not hold.
+pub fn check_any_input(input: &[u8]) {
+    let mut next = HashMap::new();
+    let lines = Rc::new(RefCell::new(Vec::new()));
+    let listener = Rc::clone(&lines);
+    let mut transcripts =
+        Transcripts::unwritten(true, Box::new(move |bytes| listener.borrow_mut().extend_from_slice(bytes)));
+    let mut importer = Importer::default();
+    let result = importer.read(input, Path::new("input"), &mut transcripts);
+    assert!(!matches!(result, Err(ReadError::Open { .. })), "nothing was opened");
+    // all that waits was in the input, which may be compressed
+    assert!(importer.held() <= 2 * MOST_HELD, "more waits than may");
+    importer.finish(&mut transcripts);
+    let made = transcripts.finish().expect("nothing is written");
+    for event in Reader::new(&lines.borrow()[..], Path::new("lines")) {
+        let event = event.expect("what is written can be read");
+        let stem = event.stem();
+        let expected = next.entry(stem.session.clone()).or_insert(Some(0));
+        assert_eq!(*expected, Some(stem.seq), "numbers have a gap, or a session goes on behind its end");
+        *expected = (!matches!(event, Event::SessionClosed(_))).then_some(stem.seq + 1);
+    }
+    assert_eq!(made.len(), next.len());
+    assert!(next.values().all(Option::is_none), "a session did not end");
 }
 
 /// How many bytes a format is told by at most.

@@ -72,6 +72,15 @@ pub type Listener = Box<dyn FnMut(&[u8])>;
 impl Transcripts {
     /// Writes into `folder`, which is created when there is something to write. Secrets are masked unless they are to be kept.
     pub fn new(folder: &Path, keep_secrets: bool) -> Transcripts {
+        Transcripts::start(Some(folder), keep_secrets)
+    }
+
+    /// Writes nothing: only the listener gets the lines.
+    pub fn unwritten(keep_secrets: bool, listener: Listener) -> Transcripts {
+        Transcripts::start(None, keep_secrets).with_listener(listener)
+    }
+
+    fn start(folder: Option<&Path>, keep_secrets: bool) -> Transcripts {
         Transcripts {
             sessions: Sessions::new(folder, keep_secrets),
             connections: HashMap::new(),

@@ -362,10 +362,10 @@ fn close(key: ConnectionKey, client: usize, end: End, time: u64, listeners: &mut
             listeners.sink.note(key, at(time), &text);
         }
         if counts.different > 0 {
-            let text = format!(
-                "{} bytes of the {sender} came again and were others: the first ones are kept",
-                counts.different
-            );
+            let text = match counts.different {
+                1 => format!("1 byte of the {sender} came again and was another: the first one is kept"),
+                count => format!("{count} bytes of the {sender} came again and were others: the first ones are kept"),
+            };
             listeners.sink.note(key, at(time), &text);
         }
         if counts.astray > 0 {
@@ -406,7 +406,7 @@ const IDLE: u64 = 24 * 3600 * SECOND;
 /// Most connections that are known at once.
 const MOST_FLOWS: usize = 1 << 17;
 /// Most bytes that wait for others in one direction of a connection. More is taken for a loss.
-pub(crate) const MOST_WAITING: usize = 4 << 20;
+const MOST_WAITING: usize = 4 << 20;
 /// The same for all connections together.
 pub(crate) const MOST_HELD: usize = 256 << 20;
 /// How much of a connection is looked at to tell what it carries.

@@ -13,14 +13,15 @@ use super::WriteError;
 /// The files of a folder that are being written.
 #[derive(Debug)]
 pub(super) struct Files {
-    folder: PathBuf,
+    /// Nothing is written without one.
+    folder: Option<PathBuf>,
     /// Those that are open, by number of the session: idle sessions cost no descriptor.
     open: HashMap<u64, File>,
 }
 
 impl Files {
-    pub(super) fn new(folder: &Path) -> Files {
-        Files { folder: folder.to_owned(), open: HashMap::new() }
+    pub(super) fn new(folder: Option<&Path>) -> Files {
+        Files { folder: folder.map(Path::to_owned), open: HashMap::new() }
     }
 
     /// Appends lines to the file of a session, which `path` names if it was begun, and is to be named `name`.
@@ -31,10 +32,11 @@ impl Files {
         name: &str,
         lines: &[u8],
     ) -> Result<(), WriteError> {
-        let wanted = self.folder.join(name);
+        let Some(folder) = &self.folder else { return Ok(()) };
+        let wanted = folder.join(name);
         let failed = |path: &Path, error| WriteError { path: path.to_owned(), error };
         match path {
-            None => log::create_folder(&self.folder).map_err(|error| failed(&self.folder, error))?,
+            None => log::create_folder(folder).map_err(|error| failed(folder, error))?,
             Some(before) if *before != wanted => {
                 fs::rename(&*before, &wanted).map_err(|error| failed(&wanted, error))?;
             }

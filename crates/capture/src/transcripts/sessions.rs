@@ -55,7 +55,7 @@ pub(super) struct Session {
 }
 
 impl Sessions {
-    pub(super) fn new(folder: &Path, keep_secrets: bool) -> Sessions {
+    pub(super) fn new(folder: Option<&Path>, keep_secrets: bool) -> Sessions {
         Sessions {
             sessions: BTreeMap::new(),
             next: 0,
