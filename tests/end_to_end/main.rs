@@ -12,6 +12,7 @@ mod control;
 mod experiments;
 mod faults;
 mod lifecycle;
+mod logs;
 mod recording;
 mod redirects;
 mod replay;
