@@ -8,11 +8,11 @@ use msnp::flow::Opening;
 use msnp::{Command, Direction, ServerKind, Verb, table};
 use msnp_transcript::event::{Lack, Source};
 
-use super::Log;
 use super::item::{Grammar, Item, Message, STEP, Style};
 use super::lines::Lines;
 use super::payload::{self, Found};
 use super::time::Clock;
+use super::{Log, file_of};
 use crate::error::ReadError;
 use crate::report::Logs;
 use crate::sink::{Closer, ConnectionKey, Peers, Sink};
@@ -291,8 +291,7 @@ impl<'a> Teller<'a> {
         if !has_addresses {
             lacks.push(Lack::Addresses);
         }
-        let file = self.name.file_name().map(|name| name.to_string_lossy().into_owned());
-        self.sink.source(&Source { format: self.log.name().into(), file, lacks });
+        self.sink.source(&Source { format: self.log.name().into(), file: file_of(self.name), lacks });
     }
 
     fn problem(&mut self, number: u64, text: &str) {
