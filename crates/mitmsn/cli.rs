@@ -9,23 +9,33 @@ use msnp::flow::Address;
 
 #[cfg(feature = "web")]
 mod control;
+mod diff;
 mod export;
+mod extract;
 #[cfg(feature = "capture")]
 mod import;
+#[cfg(feature = "index")]
+mod index;
 mod lint;
 mod redact;
 mod replay;
+mod survey;
 
 #[cfg(feature = "web")]
 pub(crate) use control::{
     ControlCommand, Experiment, Hold, LineLength, Reach, Release, RulesAction, Send, TableFormat, Tail, To,
 };
+pub(crate) use diff::{Accounts, Diff};
 pub(crate) use export::{Export, WhichSide};
+pub(crate) use extract::Extract;
 #[cfg(feature = "capture")]
 pub(crate) use import::Import;
+#[cfg(feature = "index")]
+pub(crate) use index::{Index, Search};
 pub(crate) use lint::Lint;
 pub(crate) use redact::Redact;
 pub(crate) use replay::{Replay, ReplayClient, ReplayOutput, ReplayServer, ReplaySide};
+pub(crate) use survey::{Coverage, Stats, StatsBy, SurveyFormat};
 
 /// Intercepting proxy and research workbench for the MSN Messenger protocol, MSNP2 to MSNP21
 ///
@@ -50,9 +60,11 @@ Examples:
   mitmsn proxy messenger.example               listen on 127.0.0.1:1863, lead to that server
   mitmsn proxy ns.example:1863 --rules my.toml --listen 0.0.0.0:1863
   mitmsn show ~/.local/state/mitmsn/sessions/*.jsonl --filter 'verb == \"MSG\"' -v
-  mitmsn import old-traffic.pcapng -o sessions  make transcripts of a packet capture
+  mitmsn import old-traffic.pcapng -o sessions make transcripts of a packet capture
   mitmsn export session.jsonl --format html -o pages
   mitmsn check --rules my.toml --against session.jsonl
+  mitmsn lint session.jsonl                    what is wrong in it; coverage and stats count what is there
+  mitmsn diff ours.jsonl theirs.jsonl          what differs between two sessions
   mitmsn replay server session.jsonl           be the server of that session, for a client without one
   mitmsn replay client session.jsonl --to messenger.example --nexus http://messenger.example/rdr/pprdr.asp
   mitmsn redact session.jsonl -o public        a copy to share: no credentials, nobody's name
@@ -60,8 +72,9 @@ Examples:
 Settings come from defaults, then the configuration file, then the environment (MITMSN_LISTEN,
 MITMSN_LIMITS_LINE ...), then --set, then the other flags; the later wins.
 
-Exit codes: 0 success, 1 failure, 2 wrong usage, 3 `check --against` found changes, a replay differed or an
-experiment was not as expected, 130 ended by SIGINT, 143 ended by SIGTERM.";
+Exit codes: 0 success, 1 failure, 2 wrong usage, 3 `check --against` found changes, a replay or two
+sessions differed, `lint` found something or an experiment was not as expected, 130 ended by SIGINT,
+143 ended by SIGTERM.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -69,11 +82,19 @@ pub(crate) enum Command {
     Show(Show),
     #[cfg(feature = "capture")]
     Import(Import),
-    Check(Check),
-    Replay(Replay),
-    Lint(Lint),
-    Redact(Redact),
     Export(Export),
+    Redact(Redact),
+    #[cfg(feature = "index")]
+    Search(Search),
+    #[cfg(feature = "index")]
+    Index(Index),
+    Diff(Diff),
+    Lint(Lint),
+    Coverage(Coverage),
+    Stats(Stats),
+    Extract(Extract),
+    Replay(Replay),
+    Check(Check),
     Demo(Demo),
     Sandbox(Sandbox),
     #[cfg(feature = "web")]

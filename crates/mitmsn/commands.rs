@@ -12,16 +12,21 @@ use crate::cli::{Cli, Command};
 mod check;
 #[cfg(feature = "web")]
 mod control;
+mod coverage;
 mod demo;
+mod diff;
 #[cfg(feature = "web")]
 mod experiment;
 mod explain;
 mod export;
+mod extract;
 mod generate;
 #[cfg(feature = "web")]
 mod holds;
 #[cfg(feature = "capture")]
 mod import;
+#[cfg(feature = "index")]
+mod index;
 mod lint;
 mod output;
 mod proxy;
@@ -32,11 +37,14 @@ mod rules;
 mod sandbox;
 #[cfg(feature = "lua")]
 mod scripts;
+#[cfg(feature = "index")]
+mod search;
 #[cfg(feature = "web")]
 mod send;
 #[cfg(feature = "web")]
 mod sessions;
 mod show;
+mod stats;
 mod stream;
 #[cfg(feature = "web")]
 mod tail;
@@ -53,11 +61,19 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
         Command::Show(arguments) => show::run(&arguments),
         #[cfg(feature = "capture")]
         Command::Import(arguments) => import::run(&arguments),
-        Command::Check(arguments) => check::run(&arguments),
-        Command::Replay(arguments) => replay::run(&arguments),
-        Command::Lint(arguments) => lint::run(&arguments),
-        Command::Redact(arguments) => redact::run(&arguments),
         Command::Export(arguments) => export::run(&arguments),
+        Command::Redact(arguments) => redact::run(&arguments),
+        #[cfg(feature = "index")]
+        Command::Search(arguments) => search::run(&arguments),
+        #[cfg(feature = "index")]
+        Command::Index(arguments) => index::run(&arguments),
+        Command::Diff(arguments) => diff::run(&arguments),
+        Command::Lint(arguments) => lint::run(&arguments),
+        Command::Coverage(arguments) => coverage::run(&arguments),
+        Command::Stats(arguments) => stats::run(&arguments),
+        Command::Extract(arguments) => extract::run(&arguments),
+        Command::Replay(arguments) => replay::run(&arguments),
+        Command::Check(arguments) => check::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Sandbox(arguments) => sandbox::run(&arguments),
         #[cfg(feature = "web")]

@@ -10,8 +10,10 @@ mod command_faults;
 mod control;
 #[cfg(feature = "web")]
 mod experiments;
+mod extract;
 mod faults;
 mod lifecycle;
+mod lint;
 mod logs;
 mod recording;
 mod redirects;
@@ -19,6 +21,8 @@ mod replay;
 mod rules;
 #[cfg(feature = "lua")]
 mod scripts;
+#[cfg(feature = "index")]
+mod search;
 mod sessions;
 mod streams;
 #[cfg(target_os = "linux")]

@@ -117,6 +117,7 @@ async fn chat(sandbox: &Sandbox, proxy: SocketAddr) -> Result<()> {
     let mut hers = alice.open_switchboard().await?;
     hers.invite("bob@example.com").await?;
     let mut his = bob.accept_invitation().await?;
+    hers.wait_for_participant().await?;
     hers.send_typing().await?;
     hers.send_text("Hello Bob!\r\nça va?").await?;
     his.next_message().await?;

@@ -9,6 +9,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::error::ErrorKind;
 use msnp_transcript::Transcript;
 use msnp_transcript::export::{ExportError, FORMATS, Format, Options, Side, Writer};
+use msnp_transcript::redact::{self, Redactor};
 
 use super::output;
 use crate::cli::{Cli, Export, WhichSide};
@@ -18,7 +19,11 @@ mod target;
 
 /// The formats, in the order of the help. One of another crate is one more line.
 fn formats() -> impl Iterator<Item = Format> {
-    FORMATS.iter().chain(msnp_capture::export::FORMATS).copied()
+    #[cfg(feature = "capture")]
+    let elsewhere = msnp_capture::export::FORMATS;
+    #[cfg(not(feature = "capture"))]
+    let elsewhere: &[Format] = &[];
+    FORMATS.iter().chain(elsewhere).copied()
 }
 
 /// Returns what `--format` takes.
@@ -77,7 +82,27 @@ fn shareable(transcripts: Vec<Transcript>, arguments: &Export) -> Result<Vec<Tra
     if arguments.no_redact {
         return Ok(transcripts);
     }
-    bail!("nothing redacts yet: to write what the transcripts hold, names and texts included, give --no-redact")
+    let mut redactor = Redactor::new(redact::Options::default());
+    transcripts.iter().for_each(|transcript| redactor.learn(transcript));
+    if arguments.filter.as_deref().is_some_and(|filter| !redactor.check_text(filter).is_empty()) {
+        bail!("--filter names what is replaced, and would be shown: name what stands for it, or use --no-redact");
+    }
+    let mut redacted = Vec::with_capacity(transcripts.len());
+    let mut left = 0;
+    for transcript in transcripts {
+        let mut copy = redactor.redact(&transcript)?;
+        for leftover in redactor.check(&copy) {
+            left += 1;
+            anstream::eprintln!("mitmsn: {}: {leftover}: left", transcript.name.display());
+        }
+        let problems = transcript.problems.len();
+        copy.problems.extend((problems > 0).then(|| format!("lines that are no events, or cut off: {problems}")));
+        redacted.push(copy);
+    }
+    match left {
+        0 => Ok(redacted),
+        _ => bail!("nothing was written: {left} value(s) left that should be replaced"),
+    }
 }
 
 fn secrecy(arguments: &Export) -> Secrecy {

@@ -30,7 +30,7 @@ pub(super) fn run(arguments: &Lint) -> Result<ExitCode> {
         let mut writer = Writer::new(std::io::stdout().lock(), env!("CARGO_PKG_VERSION"))?;
         let mut print = |file: &Path, finding: &Finding| writer.finding(&file.to_string_lossy(), finding);
         judge(arguments, &selection, &mut found, &mut problems, &mut print)?;
-        writer.finish(&[problems.texts(), &found.notes].concat())?;
+        writer.finish(problems.texts(), &found.notes)?;
     } else {
         let mut out = anstream::AutoStream::auto(std::io::stdout().lock());
         let mut print = |file: &Path, finding: &Finding| match arguments.json {
@@ -175,7 +175,9 @@ fn write_text(out: &mut impl Write, file: &Path, finding: &Finding) -> std::io::
     };
     let server = place.server.map(|server| format!("{server} ")).unwrap_or_default();
     let (seq, session, connection) = (place.seq, &place.session, place.connection);
-    writeln!(out, "    {arrow}{}", place.command)?;
+    if !place.command.is_empty() {
+        writeln!(out, "    {arrow}{}", place.command)?;
+    }
     writeln!(out, "    {dim}{} {server}#{connection}, seq {seq}, session {session}{dim:#}", place.time)?;
     writeln!(out, "    {dim}{}; source: {}{dim:#}", rule.summary, rule.reference)
 }

@@ -124,7 +124,7 @@ fn learn(redactor: &mut Redactor, files: &[PathBuf]) -> Result<(Vec<Source>, Exi
                     redactor.learn_event(&mut passage, &event);
                     Ok(true)
                 })?;
-                redactor.learn_name(&source.path);
+                redactor.learn_name(&passage, &source.path);
                 if !problems.is_empty() {
                     code = ExitCode::FAILURE;
                 }
@@ -260,7 +260,6 @@ fn check_file(redactor: &mut Redactor, path: &Path, report: &mut Report) -> Resu
     let mut text = Vec::new();
     for line in 1.. {
         text.clear();
-        // what has no lines is searched in pieces that overlap
         let read = input.by_ref().take(msnp_transcript::reader::LONGEST_LINE).read_until(b'\n', &mut text);
         if read.with_context(context)? == 0 {
             break;

@@ -8,6 +8,7 @@ pub mod msnobject;
 pub mod p2p;
 pub mod slp;
 pub mod text;
+pub mod tree;
 pub mod xml;
 
 /// Looks at `payload` with every view and checks what must hold for any input: no view panics, and what can be written
@@ -24,7 +25,8 @@ pub fn check_any_payload(payload: &[u8]) {
     let _ = chunk::Chunk::of(payload);
     let datagram = datagram::Datagram::parse(payload);
     let _ = (datagram.body(), datagram.reliability().get("Flags"));
-    let _ = (xml::pretty(payload), msnobject::MsnObject::parse(payload), membership::members(payload));
+    let _ = (xml::pretty(payload), tree::Element::parse(payload));
+    let _ = (msnobject::MsnObject::parse(payload), membership::members(payload));
     if let Some((header, rest)) = p2p::HeaderV1::parse(payload) {
         assert_eq!([&header.to_bytes()[..], rest].concat(), payload);
     }

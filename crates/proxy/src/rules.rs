@@ -22,14 +22,12 @@ use crate::hook::{Context, Hook, Interest, Verdict};
 
 mod action;
 mod load;
-mod problem;
 mod rule;
-pub(crate) mod table;
 mod template;
 mod watch;
 
 pub use load::parse;
-pub use problem::{Problem, render, render_all};
+pub use msnp_transcript::rule_file::{Problem, render, render_all};
 pub use rule::Rule;
 pub use watch::Watch;
 

@@ -6,8 +6,7 @@ use std::ops::Range;
 
 use msnp::flow::Redirect;
 use msnp::{Command, LengthPolicy};
-
-use crate::compare::{GUID, starts_with_guid};
+use msnp_transcript::diff::volatile::{GUID, starts_with_guid};
 
 /// Puts made-up values in place of masked ones, as long as they were: a `*` means nothing to anybody.
 pub(crate) fn fill(command: &Command, masked: &[String]) -> Command {
@@ -73,7 +72,7 @@ pub(crate) fn rename(command: &mut Command, from: &str, to: &str) {
 /// Returns the GUID that an argument is, behind a prefix such as `C=`.
 pub(crate) fn guid_of(argument: &[u8]) -> Option<&[u8]> {
     let (prefix, guid) = argument.split_at_checked(argument.len().checked_sub(GUID)?)?;
-    let is_one = std::str::from_utf8(guid).is_ok_and(starts_with_guid) && matches!(prefix, [] | [.., b'=']);
+    let is_one = starts_with_guid(guid) && matches!(prefix, [] | [.., b'=']);
     is_one.then_some(guid)
 }
 
@@ -177,7 +176,7 @@ mod tests {
             "USR 4 SSO S p {23456781-3456-8123-5678-123456789123}\r\n"
                 .replace("{23456781-3456-8123-5678-123456789123}", &String::from_utf8(made_up(38)).unwrap())
         );
-        assert!(starts_with_guid(std::str::from_utf8(&made_up(38)[1..]).unwrap()));
+        assert!(starts_with_guid(&made_up(38)[1..]));
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Compares a recorded command with a live one, by the arguments that matter.
 //!
 //! What two runs of the same program never share does not matter: transaction ids, times, cookies and session ids, addresses
-//! of servers, tickets and proofs, versions and systems of clients, identifiers that a server makes up. The names are those
-//! of the [table](msnp::table).
+//! of servers, tickets and proofs, versions and systems of clients, identifiers that a server makes up. Which arguments those
+//! are is known to [`volatile`], as it is to `mitmsn diff`.
 
 use std::borrow::Cow;
 
@@ -11,6 +11,7 @@ use msnp::command::lossy;
 use msnp::payload::datagram::Datagram;
 use msnp::payload::mime::Headers;
 use msnp::{Command, Direction};
+use msnp_transcript::diff::volatile::{self, GUID, starts_with_guid};
 use serde::Serialize;
 
 use crate::adapt;
@@ -86,8 +87,8 @@ fn compare_named(direction: Direction, ours: &[Named<'_>], theirs: &[Named<'_>],
     }
     let mut seen: Vec<&str> = Vec::new();
     for name in ours.iter().chain(theirs).filter_map(|(name, _)| *name) {
-        let is_made_up = direction == Direction::ServerToClient && IDENTIFIERS.contains(&name);
-        if seen.contains(&name) || VOLATILE.contains(&name) || is_made_up {
+        let is_made_up = direction == Direction::ServerToClient && volatile::is_made_up(name);
+        if seen.contains(&name) || volatile::differs_between_runs(name) || is_made_up {
             continue;
         }
         seen.push(name);
@@ -176,7 +177,7 @@ fn normal<'a>(name: &str, value: &'a [u8]) -> Cow<'a, [u8]> {
 pub(crate) fn without_guids(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some(at) = (0..rest.len()).find(|&at| rest.get(at..).is_some_and(starts_with_guid)) {
+    while let Some(at) = (0..rest.len()).find(|&at| starts_with_guid(&rest.as_bytes()[at..])) {
         out.push_str(&rest[..at]);
         out.push_str("guid");
         rest = &rest[at + GUID..];
@@ -185,65 +186,8 @@ pub(crate) fn without_guids(text: &str) -> String {
     out
 }
 
-/// Whether a text starts with a GUID.
-pub(crate) fn starts_with_guid(text: &str) -> bool {
-    let Some(guid) = text.as_bytes().get(..GUID) else { return false };
-    guid.iter().enumerate().all(|(at, byte)| match at {
-        8 | 13 | 18 | 23 => *byte == b'-',
-        _ => byte.is_ascii_hexdigit(),
-    })
-}
-
-/// Length of a GUID.
-pub(crate) const GUID: usize = 36;
-
 /// How many arguments of an undocumented command are compared.
 const MOST_ARGUMENTS: usize = 64;
-
-/// The arguments that servers make up and clients repeat.
-const IDENTIFIERS: &[&str] = &["contact_guid", "group_guid", "group_guids", "group_id_or_guid", "guid"];
-
-/// The arguments that do not matter.
-const VOLATILE: &[&str] = &[
-    "arch",
-    "challenge",
-    "client_brand",
-    "client_name",
-    "client_version",
-    "cookie",
-    "current_host_port",
-    "download_url",
-    "host_port",
-    "info_url",
-    "lcid",
-    "length",
-    "list_version",
-    "list_version_or_1",
-    "login_url",
-    "machine_guid",
-    "md5_response",
-    "minimum_version",
-    "nonce_b64",
-    "os_type",
-    "os_version",
-    "passport_params",
-    "password",
-    "policy",
-    "product_id",
-    "recommended_version",
-    "recommended_version2",
-    "redirect_info_b64",
-    "redirect_url",
-    "response_b64",
-    "salt",
-    "seconds",
-    "session_id",
-    "signed_circle_ticket_b64",
-    "ticket",
-    "timestamp1",
-    "timestamp2",
-    "trid",
-];
 
 #[cfg(test)]
 mod tests {

@@ -4,7 +4,7 @@
 //! [`msnp::table`] that describes it, or as undocumented, with the reason. [`Report`] is the sum, which `serde` writes as JSON
 //! and [`Report::sheets`] as tables.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use msnp::argument::{self, Scope};
 use msnp::payload::datagram::Datagram;
@@ -12,7 +12,7 @@ use msnp::table::{self, Format, ROWS, Row};
 use msnp::{Command, Direction, ServerKind, Verb, Version, errors};
 
 use crate::event::{Event, Origin};
-use crate::screen::Tracker;
+use crate::scopes::Scopes;
 
 mod report;
 mod sheets;
@@ -30,8 +30,7 @@ pub struct Coverage {
     transcripts: u64,
     commands: u64,
     left_out: u64,
-    tracker: Tracker,
-    versions: HashMap<String, Version>,
+    scopes: Scopes,
 }
 
 /// What a command that the table does not describe looks like.
@@ -64,31 +63,20 @@ impl Coverage {
     /// Begins with a transcript.
     pub fn begin(&mut self) {
         self.transcripts += 1;
-        self.tracker = Tracker::default();
-        self.versions.clear();
+        self.scopes = Scopes::default();
     }
 
     /// Takes one event of it, which stands in this line of that file. What a proxy injected does not count.
     pub fn event(&mut self, file: &str, line: u64, event: &Event) {
-        if self.versions.len() >= MOST_SESSIONS {
-            // a file of very many sessions: what is known of them is forgotten, and learned anew
-            self.versions.clear();
-            self.tracker = Tracker::default();
-        }
-        self.tracker.learn(event);
+        self.scopes.learn(event);
         if let Event::Command(event) = event
             && event.origin != Origin::Injected
             && let Ok(command) = event.command()
         {
-            let mut scope = self.tracker.scope(event.connection);
-            let session = &event.stem.session;
-            if let Some(version) = scope.version.filter(|_| scope.server != Some(ServerKind::Switchboard)) {
-                self.versions.insert(session.clone(), version);
-            }
-            scope.version = scope.version.or_else(|| self.versions.get(session).copied());
+            let scope = self.scopes.scope(&event.stem.session, event.connection);
             self.command(&command, scope, &|| Example { file: file.to_owned(), line });
         }
-        self.tracker.forget(event);
+        self.scopes.forget(event);
     }
 
     /// Returns the sum.
@@ -192,8 +180,6 @@ fn format_of(row: &Row) -> &'static str {
 
 /// No more shapes of undocumented commands are told apart than these.
 const MOST_ODD: usize = 2000;
-/// Nor more sessions in one file.
-const MOST_SESSIONS: usize = 10_000;
 /// Longest name of a payload's type, in bytes.
 const LONGEST_TYPE: usize = 64;
 

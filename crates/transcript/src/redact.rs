@@ -35,7 +35,7 @@ mod pseudonym;
 pub mod table;
 mod xml;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub use check::Leftover;
 pub use kind::{Kind, Policy, TextPolicy};
@@ -104,7 +104,7 @@ impl Redactor {
     pub fn learn(&mut self, transcript: &Transcript) {
         let mut passage = Passage::new();
         transcript.events.iter().for_each(|event| self.learn_event(&mut passage, event));
-        self.learn_name(&transcript.name);
+        self.learn_name(&passage, &transcript.name);
     }
 
     /// Puts down every value of an event.
@@ -172,15 +172,15 @@ impl Redactor {
         self.check_line(text.as_bytes())
     }
 
-    /// Puts down what the name of a file tells.
-    pub fn learn_name(&mut self, name: &std::path::Path) {
-        self.names.set_mode(Mode::Learn, false);
+    /// Puts down what the name of a file tells, at the end of the passage through it.
+    pub fn learn_name(&mut self, passage: &Passage, name: &Path) {
+        self.names.set_mode(Mode::Learn, passage.is_native);
         let _ = events::file_name(&mut self.names, None, name, 0);
     }
 
     /// Returns the name of a redacted file, without its folder: accounts are replaced in a name that the recorder gave;
     /// any other becomes `redacted-1.jsonl`.
-    pub fn file_name(&mut self, name: &std::path::Path) -> PathBuf {
+    pub fn file_name(&mut self, name: &Path) -> PathBuf {
         self.files += 1;
         self.names.set_mode(Mode::Write, false);
         self.renew();

@@ -24,6 +24,11 @@ use crate::event::{CommandEvent, Event, Origin, ReleasedEvent};
 
 pub(crate) mod payload;
 
+/// Returns a payload as lines for people: XML indented, MIME headers and body, P2P headers taken apart.
+pub(crate) fn pretty(command: &Command) -> String {
+    payload::pretty(command)
+}
+
 /// How to draw.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Options {

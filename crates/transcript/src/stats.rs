@@ -11,7 +11,7 @@ use msnp::payload::datagram::Datagram;
 use msnp::{Command, Direction, ServerKind, TransactionId, Verb};
 
 use crate::event::{CommandEvent, Event, Lack, Origin};
-use crate::screen::Tracker;
+use crate::scopes::Scopes;
 use histogram::Histogram;
 use report::{Amount, Changes};
 
@@ -36,7 +36,7 @@ pub struct Stats {
     gaps: u64,
     left_out: u64,
     lacks: Vec<Lack>,
-    tracker: Tracker,
+    scopes: Scopes,
     open: BTreeMap<u64, Open>,
 }
 
@@ -76,14 +76,14 @@ impl Stats {
     /// Begins with a transcript.
     pub fn begin(&mut self) {
         self.transcripts += 1;
-        self.tracker = Tracker::default();
+        self.scopes = Scopes::default();
         self.open.clear();
         self.lacks.clear();
     }
 
     /// Takes one event of it, which stands in this file.
     pub fn event(&mut self, file: &str, event: &Event) {
-        self.tracker.learn(event);
+        self.scopes.learn(event);
         let time = event.stem().time.parse::<Timestamp>().ok().filter(|_| !self.lacks.contains(&Lack::Times));
         if let Some(session) = self.session(&event.stem().session, file) {
             session.first = earlier(session.first, time);
@@ -104,7 +104,8 @@ impl Stats {
             Event::Opaque(event) => self.opaque_bytes = self.opaque_bytes.saturating_add(event.length),
             Event::Gap(_) => self.gaps += 1,
             Event::ConnectionClosed(closed) => {
-                let kind = self.tracker.scope(closed.connection).server.map_or("?", ServerKind::as_str);
+                let kind =
+                    self.scopes.scope(&closed.stem.session, closed.connection).server.map_or("?", ServerKind::as_str);
                 let open = self.open.remove(&closed.connection).unwrap_or_default();
                 let connections = self.connections.entry(kind).or_default();
                 connections.count += 1;
@@ -117,7 +118,7 @@ impl Stats {
             }
             _ => {}
         }
-        self.tracker.forget(event);
+        self.scopes.forget(event);
     }
 
     /// Returns the sum.
@@ -134,8 +135,8 @@ impl Stats {
             self.asked(event.connection, &command, time);
             return;
         }
-        let scope = self.tracker.scope(event.connection);
-        let account = self.tracker.account(&event.stem.session, event.connection).to_owned();
+        let scope = self.scopes.scope(&event.stem.session, event.connection);
+        let account = self.scopes.account(&event.stem.session, event.connection).to_owned();
         let bytes = command.as_bytes().len() as u64;
         self.open(event.connection).bytes += bytes;
         let key = (verb, direction, scope.server);

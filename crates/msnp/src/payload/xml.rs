@@ -6,7 +6,8 @@ use quick_xml::escape;
 use quick_xml::events::Event;
 use quick_xml::{Reader, Writer};
 
-/// Returns the document with one element a line, indented by two spaces; `None` if it is not well-formed XML.
+/// Returns the document with one element a line, indented by two spaces; `None` if it is not well-formed XML, or nested so
+/// deeply that the indentation would be most of it.
 pub fn pretty(payload: &[u8]) -> Option<String> {
     let document = payload.strip_suffix(b"\0").unwrap_or(payload);
     let text = std::str::from_utf8(document).ok()?;
@@ -24,6 +25,7 @@ pub fn pretty(payload: &[u8]) -> Option<String> {
                     Event::Start(_) => {
                         depth += 1;
                         elements += 1;
+                        (depth <= DEEPEST).then_some(())?;
                     }
                     Event::End(_) => depth = depth.checked_sub(1)?,
                     Event::Empty(_) => elements += 1,
@@ -35,6 +37,9 @@ pub fn pretty(payload: &[u8]) -> Option<String> {
     }
     String::from_utf8(writer.into_inner()).ok()
 }
+
+/// Elements may stand in so many others; no document of MSNP comes near.
+const DEEPEST: usize = 64;
 
 /// Returns the text inside the first element called `name`, as it stands in the document (entities not resolved).
 pub fn text_of<'a>(document: &'a str, name: &str) -> Option<&'a str> {
@@ -74,6 +79,13 @@ mod tests {
         for bad in [&b"<Data>"[..], b"hello", b"", b"<a></b>", b"\xff", b"</a>"] {
             assert_eq!(pretty(bad), None, "{bad:?}");
         }
+    }
+
+    #[test]
+    fn a_document_that_only_nests_is_not_blown_up() {
+        let nested = |depth: usize| ["<a>".repeat(depth), "</a>".repeat(depth)].concat();
+        assert!(pretty(nested(64).as_bytes()).is_some());
+        assert_eq!(pretty(nested(100_000).as_bytes()), None);
     }
 
     #[test]

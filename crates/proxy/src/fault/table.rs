@@ -7,12 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use msnp::Direction;
+use msnp_transcript::rule_file::{Problem, Reader, Value, did_you_mean};
 use serde::{Deserialize, Serialize};
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use super::Kind;
-use crate::rules::Problem;
-use crate::rules::table::{Reader, Value, did_you_mean};
 use crate::settings::in_words;
 
 /// A fault of the configuration: of every connection, of those of one listener, or of some of them by chance.
@@ -100,7 +99,7 @@ pub(crate) const OF_RULE: &[&str] = &["toxicity"];
 
 /// Returns what is wrong with the faults of a configuration file.
 pub fn check(file: &Path, source: &str) -> Vec<Problem> {
-    let mut reader = Reader { file, source, problems: Vec::new() };
+    let mut reader = Reader::new(file, source);
     let (table, _) = DeTable::parse_recoverable(source);
     if let Some(list) = table.get_ref().get("fault") {
         match list.get_ref() {

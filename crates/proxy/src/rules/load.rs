@@ -1,20 +1,19 @@
 //! Reads rule files: TOML in, rules or problems with their places out.
 
+use std::ops::{Deref, DerefMut};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use memchr::memmem::Finder;
-use msnp::types::{Direction, ServerKind, Verb};
-use msnp::{Command, LengthPolicy, argument, table as verbs};
-use msnp_transcript::Expression;
+use msnp::types::{Direction, Verb};
+use msnp::{Command, LengthPolicy, argument};
+use msnp_transcript::rule_file::{Problem, Reader, Value, did_you_mean};
 use regex::bytes::RegexBuilder;
 use toml::de::{DeTable, DeValue};
 
 use super::action::{Action, Part, Place};
-use super::problem::Problem;
 use super::rule::Rule;
-use super::table::{Reader, Value, did_you_mean};
 use super::template::Template;
 use crate::fault::{self, Fault};
 use crate::hook::Hold;
@@ -27,10 +26,10 @@ use crate::settings::parse_duration;
 /// Every problem of the file.
 pub fn parse(file: &Path, source: &str) -> Result<Vec<Rule>, Vec<Problem>> {
     let (table, errors) = DeTable::parse_recoverable(source);
-    let mut reader = Reader { file, source, problems: Vec::new() };
+    let mut reader = Loader(Reader::new(file, source));
     reader.problems.extend(errors.iter().map(|error| Problem::of_toml(file, source, error)));
     if !reader.problems.is_empty() {
-        return Err(reader.problems);
+        return Err(reader.0.problems);
     }
     let table = table.get_ref();
     reader.check_keys(table, "a rule file", &["rule"]);
@@ -47,7 +46,7 @@ pub fn parse(file: &Path, source: &str) -> Result<Vec<Rule>, Vec<Problem>> {
             _ => reader.problem(list.span(), "`rule` must be a list of tables", Some("write [[rule]]".to_owned())),
         }
     }
-    if reader.problems.is_empty() { Ok(rules) } else { Err(reader.problems) }
+    if reader.problems.is_empty() { Ok(rules) } else { Err(reader.0.problems) }
 }
 
 const KEYS: &[&str] = &[
@@ -80,7 +79,24 @@ const LARGEST_REGEX: usize = 1 << 20;
 /// Most copies of one command.
 const MOST_COPIES: u64 = 1000;
 
-impl Reader<'_> {
+/// Reads rules.
+struct Loader<'a>(Reader<'a>);
+
+impl<'a> Deref for Loader<'a> {
+    type Target = Reader<'a>;
+
+    fn deref(&self) -> &Reader<'a> {
+        &self.0
+    }
+}
+
+impl<'a> DerefMut for Loader<'a> {
+    fn deref_mut(&mut self) -> &mut Reader<'a> {
+        &mut self.0
+    }
+}
+
+impl Loader<'_> {
     /// Reads one rule; `None` if it has a problem.
     fn rule(&mut self, table: &DeTable<'_>, whole: &Value<'_>, index: usize) -> Option<Rule> {
         let before = self.problems.len();
@@ -115,57 +131,6 @@ impl Reader<'_> {
             self.problem(whole.span(), format!("rule {:?} does nothing", rule.name()), Some(help));
         }
         (self.problems.len() == before).then_some(rule)
-    }
-
-    fn direction(&mut self, value: &Value<'_>) -> Option<Direction> {
-        let text = self.string(value, "`from`")?;
-        let found = Direction::BOTH.into_iter().find(|direction| direction.sender() == text);
-        if found.is_none() {
-            let help = did_you_mean(text, ["client", "server"]).unwrap_or("write \"client\" or \"server\"".to_owned());
-            self.problem(value.span(), format!("`from` must be \"client\" or \"server\", found {text:?}"), Some(help));
-        }
-        found
-    }
-
-    fn verbs(&mut self, value: &Value<'_>) -> Vec<Verb> {
-        let mut found = Vec::new();
-        for (text, place) in self.strings(value, "`verbs`") {
-            match text.parse::<Verb>() {
-                Ok(verb) if verbs::is_known(verb) => found.push(verb),
-                _ => {
-                    let known = verbs::ROWS.iter().map(|row| row.verb).filter(|verb| verb.len() == 3 && *verb != "NNN");
-                    let help = did_you_mean(text, known).unwrap_or_else(|| {
-                        "a verb is three capitals of the protocol's table, or a three-digit error code".to_owned()
-                    });
-                    self.problem(place, format!("unknown verb `{text}`"), Some(help));
-                }
-            }
-        }
-        found
-    }
-
-    fn servers(&mut self, value: &Value<'_>) -> Vec<ServerKind> {
-        let mut found = Vec::new();
-        for (text, place) in self.strings(value, "`server`") {
-            match text.parse() {
-                Ok(server) => found.push(server),
-                Err(_) => {
-                    let help = "ds is a dispatch server, ns a notification server, sb a switchboard".to_owned();
-                    self.problem(place, format!("unknown kind of server {text:?}"), Some(help));
-                }
-            }
-        }
-        found
-    }
-
-    fn expression(&mut self, value: &Value<'_>) -> Option<Expression> {
-        let text = self.string(value, "`when`")?;
-        Expression::compile(text)
-            .map_err(|error| {
-                let place = self.inside(value, &error.range);
-                self.problem(place, error.message, error.help);
-            })
-            .ok()
     }
 
     fn length(&mut self, value: &Value<'_>) -> LengthPolicy {

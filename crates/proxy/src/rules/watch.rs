@@ -10,8 +10,7 @@ use notify::{RecommendedWatcher, RecursiveMode};
 use notify_debouncer_full::{DebounceEventResult, Debouncer, NoCache, new_debouncer_opt};
 use tracing::warn;
 
-use super::Rules;
-use super::problem::Problem;
+use super::{Problem, Rules};
 
 /// Watches for as long as it lives.
 pub struct Watch {

@@ -192,8 +192,6 @@ impl Seen {
         self.count += 1;
         let version = version.map_or_else(|| "?".to_owned(), |version| version.to_string());
         *self.versions.entry(version).or_default() += 1;
-        // the last entry stands for all that are too many
-        let arguments = if self.argument_counts.len() < MOST { arguments } else { arguments.min(usize::MAX) };
         if self.argument_counts.len() < MOST || self.argument_counts.contains_key(&arguments) {
             *self.argument_counts.entry(arguments).or_default() += 1;
         }

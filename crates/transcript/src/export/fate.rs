@@ -58,6 +58,11 @@ impl Fate {
     }
 }
 
+/// Returns the one that matters most: whether anything left at all, then what came first.
+pub(super) fn foremost(fates: &[Fate]) -> Option<&Fate> {
+    fates.iter().find(|fate| **fate == Fate::Dropped).or(fates.first())
+}
+
 /// Returns what became of a command, in the order in which people want to know.
 pub(super) fn fates(event: &CommandEvent, command: &Command) -> Vec<Fate> {
     let mut fates = Vec::new();

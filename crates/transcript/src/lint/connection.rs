@@ -70,7 +70,7 @@ impl Connection {
     }
 
     pub(super) fn opaque(&mut self, event: &OpaqueEvent, report: &mut Report<'_>) {
-        if self.framing.opaque(event, report) {
+        if self.framing.opaque(event, self.time, report) {
             self.lose();
         }
     }

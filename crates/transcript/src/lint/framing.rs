@@ -1,10 +1,11 @@
 //! Where commands begin and end.
 
+use jiff::Timestamp;
 use msnp::{Direction, Verb};
 
 use super::report::{LONGEST_VALUE, Place, Report, shown};
 use super::rule::{Needs, Rule, Severity};
-use super::said::Said;
+use super::said::{Said, seconds};
 use crate::event::OpaqueEvent;
 
 pub(super) static BARE_LF: Rule = Rule {
@@ -82,7 +83,7 @@ pub(super) static MISMATCH: Rule = Rule {
 /// What the last command of each direction was, for what comes behind it.
 #[derive(Debug, Default)]
 pub(super) struct Framing {
-    payload: [Option<Place>; 2],
+    payload: [Option<(Place, Option<Timestamp>)>; 2],
 }
 
 impl Framing {
@@ -97,27 +98,34 @@ impl Framing {
             report.add(&MISMATCH, format!("{found} bytes of payload follow, which is not what the line says"));
         }
         let direction = command.direction().index();
-        self.payload[direction] = (!command.payload().is_empty()).then(|| report.place().clone());
+        self.payload[direction] = (!command.payload().is_empty()).then(|| (report.place().clone(), said.time));
     }
 
     /// Takes bytes that are no command, and returns whether the dialogue cannot be followed from here on.
-    pub(super) fn opaque(&mut self, event: &OpaqueEvent, report: &mut Report<'_>) -> bool {
+    pub(super) fn opaque(&mut self, event: &OpaqueEvent, time: Option<Timestamp>, report: &mut Report<'_>) -> bool {
         let bytes = event.payload.as_ref().and_then(|payload| payload.bytes().ok()).unwrap_or_default();
         let direction = Direction::from(event.direction);
         let before = self.payload[direction.index()].take();
-        if !bytes.is_empty() && bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n')) {
+        // bytes that were masked are not there; two can hardly be anything else
+        let is_blank_line = bytes.is_empty() && event.length <= 2;
+        if is_blank_line || !bytes.is_empty() && bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n')) {
             report.add(&BLANK_LINE, "an empty line, where a command should start");
             return false;
         }
-        let start = shown(&bytes, LONGEST_VALUE);
+        let start = if bytes.is_empty() { String::new() } else { format!(": \"{}\"", shown(&bytes, LONGEST_VALUE)) };
+        // what a payload spills arrives with it
+        let is_with = |before: &(Place, Option<Timestamp>)| seconds(before.1, time).is_none_or(|seconds| seconds < 1.0);
         if let Some(unfinished) = unfinished(&bytes) {
-            report.add(&CUT_OFF, format!("{unfinished}: \"{start}\""));
-        } else if let Some(place) = before {
-            let text = format!("the payload goes on behind the announced length, with \"{start}\"");
-            report.add_at(&TOO_SMALL, place, text);
+            report.add(&CUT_OFF, format!("{unfinished}{start}"));
+        } else if let Some((place, _)) = before.filter(is_with) {
+            let length = event.length;
+            report.add_at(
+                &TOO_SMALL,
+                place,
+                format!("the payload goes on for {length} bytes behind the announced length{start}"),
+            );
         } else {
-            let shown = if bytes.is_empty() { String::new() } else { format!(": \"{start}\"") };
-            report.add(&OPAQUE, format!("{} bytes that are no command{shown}", event.length));
+            report.add(&OPAQUE, format!("{} bytes that are no whole command{start}", event.length));
         }
         true
     }

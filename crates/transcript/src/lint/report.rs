@@ -49,8 +49,8 @@ impl Place {
         Place {
             line,
             seq: stem.seq,
-            time: stem.time.clone(),
-            session: stem.session.clone(),
+            time: shortened(&stem.time).to_owned(),
+            session: shortened(&stem.session).to_owned(),
             connection,
             direction: direction.map(Direction::as_str),
             ..Place::default()
@@ -103,6 +103,11 @@ impl<'a> Report<'a> {
     }
 }
 
+/// Returns an id or time, or what is kept of one that is longer than any.
+pub(super) fn shortened(text: &str) -> &str {
+    &text[..text.floor_char_boundary(LONGEST_ID)]
+}
+
 /// Returns bytes as they can be shown: shortened, control characters escaped, what is not UTF-8 replaced.
 pub(super) fn shown(bytes: &[u8], longest: usize) -> String {
     let text = String::from_utf8_lossy(bytes.get(..longest).unwrap_or(bytes));
@@ -123,6 +128,8 @@ pub(super) fn shown(bytes: &[u8], longest: usize) -> String {
     out
 }
 
+/// How many bytes of ids and times are kept.
+const LONGEST_ID: usize = 64;
 /// How many bytes of a line are shown.
 const LONGEST_LINE: usize = 160;
 /// How many bytes of a value are shown in a message.

@@ -47,15 +47,15 @@ impl<W: Write> Writer<W> {
         write!(self.out, "{comma}\n{}", result(file, finding))
     }
 
-    /// Ends the log. `problems` are what could not be read or judged.
+    /// Ends the log. `problems` are what could not be read, `notes` what could not be judged.
     ///
     /// # Errors
     ///
     /// If it cannot be written.
-    pub fn finish(mut self, problems: &[String]) -> io::Result<()> {
-        let notes: Vec<Value> =
-            problems.iter().map(|text| json!({"level": "warning", "message": {"text": text}})).collect();
-        let invocation = json!({"executionSuccessful": true, "toolExecutionNotifications": notes});
+    pub fn finish(mut self, problems: &[String], notes: &[String]) -> io::Result<()> {
+        let told = |level: &'static str| move |text: &String| json!({"level": level, "message": {"text": text}});
+        let all: Vec<Value> = problems.iter().map(told("error")).chain(notes.iter().map(told("warning"))).collect();
+        let invocation = json!({"executionSuccessful": problems.is_empty(), "toolExecutionNotifications": all});
         writeln!(self.out, "\n],\"invocations\":[{invocation}]}}]}}")?;
         self.out.flush()
     }

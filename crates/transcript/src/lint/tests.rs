@@ -140,6 +140,7 @@ fn what_a_source_lacks_is_not_judged_and_said() {
         version: 1,
         software: "test".into(),
         source: Some(source),
+        redacted: None,
     };
     events.iter_mut().for_each(|event| event.stem_mut().seq += 1);
     events.insert(0, Event::Session(session));
@@ -170,6 +171,8 @@ fn clean() -> Vec<&'static str> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
     #[test]
     fn a_clean_dialogue_stays_clean_whatever_numbers_it_counts_from(index in 0..RULES.len(), shift in 0u32..4_000_000_000) {
         let mut events = events(clean()[index]);

@@ -61,8 +61,9 @@ pub(super) fn value(net: &Net, value: &Value) -> Vec<Leftover> {
 
 fn walk(net: &Net, seq: u64, value: &Value, place: &str, found: &mut Vec<Leftover>) {
     match value {
-        // times and other numbers that everybody may know
+        // times, whose digits everybody may have, and words of the format
         Value::String(text) if place == "time" && text.len() <= LONGEST_TIME => {}
+        Value::String(text) if is_word_of_format(place, text) => {}
         Value::String(text) => {
             if place.ends_with("base64") {
                 let bytes = base64::engine::general_purpose::STANDARD.decode(text);
@@ -78,7 +79,9 @@ fn walk(net: &Net, seq: u64, value: &Value, place: &str, found: &mut Vec<Leftove
         }
         Value::Object(fields) => {
             for (name, value) in fields {
-                search(net, seq, "name of a field", name.as_bytes(), found);
+                if !FIELDS.contains(&name.as_str()) {
+                    search(net, seq, "name of a field", name.as_bytes(), found);
+                }
                 let place = if place.is_empty() { name.clone() } else { format!("{place}.{name}") };
                 walk(net, seq, value, &place, found);
             }
@@ -91,11 +94,8 @@ fn walk(net: &Net, seq: u64, value: &Value, place: &str, found: &mut Vec<Leftove
 pub(super) fn line(net: &Net, line: &[u8]) -> Vec<Leftover> {
     match serde_json::from_slice::<Value>(line) {
         Ok(object @ Value::Object(_)) => value(net, &object),
-        _ => {
-            let mut found = Vec::new();
-            search(net, 0, "text", line, &mut found);
-            found
-        }
+        // a page has attributes of its own
+        _ => left(net, 0, "text", line).filter(|(_, is_quoted)| !is_quoted).map(|(left, _)| left).collect(),
     }
 }
 
@@ -112,14 +112,98 @@ pub(super) fn tidy(mut found: Vec<Leftover>) -> Vec<Leftover> {
 }
 
 fn search(net: &Net, seq: u64, place: &str, bytes: &[u8], found: &mut Vec<Leftover>) {
-    found.extend(net.search(bytes).into_iter().map(|hit| Leftover {
-        seq,
-        place: place.to_owned(),
-        kind: hit.kind,
-        first: char::from(hit.first),
-        length: hit.length,
-    }));
+    found.extend(left(net, seq, place, bytes).map(|(left, _)| left));
 }
+
+fn left(net: &Net, seq: u64, place: &str, bytes: &[u8]) -> impl Iterator<Item = (Leftover, bool)> {
+    let place = place.to_owned();
+    net.search(bytes).into_iter().map(move |hit| {
+        let first = if hit.first.is_ascii_graphic() { char::from(hit.first) } else { '?' };
+        (Leftover { seq, place: place.clone(), kind: hit.kind, first, length: hit.length }, hit.is_quoted)
+    })
+}
+
+/// Whether a string is one of the few that the format has in this place.
+fn is_word_of_format(place: &str, text: &str) -> bool {
+    let place = place.rsplit('.').next().unwrap_or(place);
+    matches!(place, "type" | "format" | "direction" | "server" | "origin" | "by")
+        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+        && WORDS.contains(&text)
+}
+
+/// The names of fields of events, which say nothing of anybody.
+const FIELDS: &[&str] = &[
+    "type",
+    "seq",
+    "time",
+    "session",
+    "format",
+    "version",
+    "software",
+    "source",
+    "file",
+    "lacks",
+    "redacted",
+    "text",
+    "connection",
+    "client",
+    "listener",
+    "upstream",
+    "server",
+    "account",
+    "from",
+    "by",
+    "direction",
+    "verb",
+    "trid",
+    "args",
+    "payload",
+    "base64",
+    "eol",
+    "origin",
+    "sent",
+    "delay",
+    "held",
+    "masked",
+    "after",
+    "length",
+    "reason",
+    "client_bytes",
+    "server_bytes",
+    "command",
+    "tag",
+    "connections",
+];
+const WORDS: &[&str] = &[
+    "session",
+    "connection-opened",
+    "session-joined",
+    "command",
+    "released",
+    "opaque",
+    "gap",
+    "connection-closed",
+    "note",
+    "tag",
+    "session-closed",
+    "mitmsn-transcript",
+    "c2s",
+    "s2c",
+    "ds",
+    "ns",
+    "sb",
+    "peer",
+    "injected",
+    "replayed",
+    "cookie",
+    "invitation",
+    "redirect",
+    "client",
+    "server",
+    "proxy",
+    "timeout",
+    "shutdown",
+];
 
 /// `2026-11-22T12:00:00.000000Z`
 const LONGEST_TIME: usize = 30;

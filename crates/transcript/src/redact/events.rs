@@ -15,7 +15,7 @@ use super::names::{Mode, Names};
 use super::net::Net;
 use super::passage::Passage;
 use super::pen::Pen;
-use crate::event::{CommandEvent, Event, Origin, Payload, Redacted, Sent, SessionEvent, Stem, Text};
+use crate::event::{CommandEvent, Event, FORMAT, Origin, Payload, Redacted, Sent, SessionEvent, Stem, Text};
 
 /// Redacts an event, or learns from it, or audits it, as the mode of `names` says.
 pub(super) fn redact(
@@ -116,8 +116,12 @@ impl Scribe<'_> {
             source.format = self.label(&source.format);
             source.file = source.file.take().map(|file| self.pen.value(Kind::File, Policy::Map, &file));
         }
+        session.format = FORMAT.into();
         let software = concat!("mitmsn ", env!("CARGO_PKG_VERSION")).to_owned();
-        session.redacted.get_or_insert(Redacted { software, text: self.pen.text });
+        let before = session.redacted.take().unwrap_or(Redacted { software, text: self.pen.text });
+        // what was dropped before does not come back
+        let text = before.text.max(self.pen.text);
+        session.redacted = Some(Redacted { software: self.label(&before.software), text });
     }
 
     fn command(&mut self, passage: &mut Passage, event: &mut CommandEvent) -> Result<(), RedactError> {

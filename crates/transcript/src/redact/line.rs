@@ -70,7 +70,13 @@ impl Line<'_, '_> {
         };
         let new = match row {
             Some(row) if row.kind == Kind::Secret => return self.hidden(index, token, hidden),
+            // two forms of one line, which only their GUID tells apart
+            Some(row) if name == "group_id" && value.bytes().any(|byte| !byte.is_ascii_digit() && byte != b',') => {
+                let kind = if pseudonym::is_guid(&value) { row.kind } else { Kind::Group };
+                self.pen.value(kind, row.policy, &value)
+            }
             Some(row) => self.pen.value(row.kind, row.policy, &value),
+            None if PUBLIC_ARGUMENTS.contains(&name) && is_literal(&value) => value.to_string(),
             None if PUBLIC_ARGUMENTS.contains(&name) => self.pen.keep(&value),
             None => self.pen.unknown(&value),
         };
@@ -84,7 +90,11 @@ impl Line<'_, '_> {
         for part in hidden.split(|&byte| byte != b'*') {
             let original = token.get(start..start + part.len()).unwrap_or_default();
             if !part.is_empty() && original != part {
-                self.pen.names.drop_value(Kind::Secret, &decoded(original));
+                let secret = decoded(original);
+                // where a login returns to is public
+                if !secret.contains("://") {
+                    self.pen.names.drop_value(Kind::Secret, &secret);
+                }
                 self.pen.masked.push(format!("args[{index}]"));
             }
             start += part.len() + 1;
@@ -123,6 +133,12 @@ impl Line<'_, '_> {
     }
 }
 
+/// Whether a value is one of a small set, or a number.
+fn is_literal(value: &str) -> bool {
+    value.len() <= LONGEST_LITERAL
+        && value.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || matches!(byte, b':' | b'.'))
+}
+
 fn decoded(token: &[u8]) -> Cow<'_, str> {
     match argument::decode(token) {
         Cow::Borrowed(bytes) => String::from_utf8_lossy(bytes),
@@ -145,4 +161,5 @@ fn encoded(raw: &[u8], value: &str, new: &str, is_object: bool) -> Vec<u8> {
     }
 }
 
+const LONGEST_LITERAL: usize = 24;
 const OBJECT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'.').remove(b'-').remove(b'_').remove(b'~');

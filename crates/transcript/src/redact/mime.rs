@@ -83,7 +83,7 @@ fn body(pen: &mut Pen<'_>, passage: &mut Passage, from: &Sender, content: &str, 
     if let Some(inner) = headers.second_level() {
         let mut out = block(pen, content, &inner, lookup_header, 0);
         out.extend_from_slice(inner.gap());
-        out.extend_from_slice(&class_bytes(inner.body()));
+        out.extend_from_slice(&class_or_blank(pen, inner.body()));
         return out;
     }
     let Some(row) = table::body(content) else { return blank(bytes) };
@@ -91,7 +91,7 @@ fn body(pen: &mut Pen<'_>, passage: &mut Passage, from: &Sender, content: &str, 
     match (row.kind, row.policy) {
         (Kind::Text, Policy::Text) if is_encoded => class_or_blank(pen, bytes),
         (Kind::Text, Policy::Text) => pen.text_bytes(bytes),
-        (Kind::Text, _) => class_bytes(bytes),
+        (Kind::Text, _) => class_or_blank(pen, bytes),
         (Kind::Object, _) => objects(pen, bytes),
         (Kind::Mixed, _) => {
             let mut from = from.clone();
@@ -234,8 +234,11 @@ fn offsets(lines: &[u8], starts: &[usize]) -> Vec<u8> {
 }
 
 fn class_or_blank(pen: &Pen<'_>, bytes: &[u8]) -> Vec<u8> {
+    // what is no text at all is a picture or a sound
+    let is_text = |byte: &u8| *byte >= b' ' || matches!(byte, b'\r' | b'\n' | b'\t');
     match pen.text {
         TextPolicy::Drop => blank(bytes),
+        _ if !bytes.iter().all(is_text) || std::str::from_utf8(bytes).is_err() => blank(bytes),
         _ => class_bytes(bytes),
     }
 }

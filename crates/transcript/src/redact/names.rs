@@ -14,6 +14,8 @@ pub(super) struct Names {
     order: Vec<(Kind, String)>,
     /// From where on `order` has values without a pseudonym.
     settled: usize,
+    /// What stands before the `@` of all originals.
+    parts: HashSet<String>,
     /// The words of all originals, in lower case: no pseudonym may look like one.
     words: HashSet<String>,
     issued: HashSet<(Kind, String)>,
@@ -59,7 +61,9 @@ pub(super) enum Mode {
 impl Names {
     /// Knows nobody yet; `keep` are accounts that stay, `*@domain` all of a domain.
     pub(super) fn new(keep: &[String]) -> Names {
-        Names { keep: keep.iter().map(|account| account.to_lowercase()).collect(), ..Names::default() }
+        let keep: Vec<String> = keep.iter().map(|account| account.to_lowercase()).collect();
+        let words = keep.iter().filter_map(|account| Some(account.split_once('@')?.0.to_owned())).collect();
+        Names { keep, words, ..Names::default() }
     }
 
     /// Changes what is done with values, and returns what was found since.
@@ -141,7 +145,7 @@ impl Names {
 
     /// Puts down a value that is dropped, so that it is searched for.
     pub(super) fn drop_value(&mut self, kind: Kind, value: &str) {
-        if is_filler(value) {
+        if is_filler(value) || !kind.is_dropped() {
             return;
         }
         let key = (kind, kind.key(value));
@@ -188,6 +192,14 @@ impl Names {
     /// Whether a walk only learns.
     pub(super) fn mode(&self) -> Mode {
         self.mode
+    }
+
+    /// Reports the part of an account before the `@` that was met and stands where it should not, whatever is behind it.
+    pub(super) fn audit_part(&mut self, local: &str) {
+        let local = local.to_lowercase();
+        if self.mode == Mode::Audit && self.parts.contains(&local) && !self.locals.contains(&local) {
+            self.found.push(Kind::Address);
+        }
     }
 
     /// Returns every value that has or needs a pseudonym or is dropped, in order.
@@ -265,7 +277,13 @@ impl Names {
                 let id = self.values.get(&(Kind::Guid, Kind::Guid.key(local)));
                 id.map_or_else(String::new, |entry| entry.pseudonym.clone())
             }
-            false => self.person(domain.as_deref()),
+            // at a domain that is real, nobody's name alone
+            false => match domain.as_deref() {
+                Some(domain) if domain != pseudonym::DOMAIN => {
+                    format!("{}{}", self.person(Some(domain)), pseudonym::MARK)
+                }
+                domain => self.person(domain),
+            },
         };
         domain.map_or(local.clone(), |domain| format!("{local}@{domain}"))
     }
@@ -354,6 +372,9 @@ impl Names {
         if matches!(kind, Kind::Address | Kind::Name | Kind::Group) {
             let local = value.split('@').next().unwrap_or(value).to_lowercase();
             self.words.extend(local.split(|c: char| !c.is_alphanumeric()).map(str::to_owned));
+            if kind == Kind::Address {
+                self.parts.insert(local.clone());
+            }
             self.words.insert(local);
         }
     }
@@ -374,6 +395,8 @@ fn is_public(kind: Kind, value: &str) -> bool {
             let key = kind.key(plain);
             key.bytes().all(|byte| matches!(byte, b'0' | b'-')) || PUBLIC_GUIDS.contains(&key.as_str())
         }
+        // what clients say they are when they answer a challenge
+        Kind::Address => plain == "msmsgs@msnmsgr.com",
         Kind::Ip => plain.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback() || ip.is_unspecified()),
         _ => false,
     }

@@ -7,7 +7,9 @@
 //! kind has a shortest length below which its values are not searched for; the audit of places has none (`names.rs`).
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::ops::Range;
+use std::sync::LazyLock;
 
 use aho_corasick::{AhoCorasick, MatchKind};
 
@@ -15,6 +17,7 @@ use super::classes::{is_filler, stars};
 use super::kind::Kind;
 use super::names::Names;
 use super::pseudonym;
+use super::table::{self, Place};
 
 /// A search for all values at once.
 #[derive(Debug)]
@@ -61,6 +64,8 @@ pub(super) struct Hit {
     pub(super) length: usize,
     /// Its first byte.
     pub(super) first: u8,
+    /// Whether it is a part of an account in quotes, as attributes have it.
+    pub(super) is_quoted: bool,
     needle: usize,
     start: usize,
 }
@@ -71,7 +76,8 @@ impl Net {
         let mut needles = Vec::new();
         for (kind, key, entry) in names.entries() {
             let is_itself = kind.key(&entry.pseudonym) == key;
-            if !is_itself && !names.is_issued(kind, key) && !is_filler(key) {
+            let is_kept = kind == Kind::Address && names.is_kept(key);
+            if !is_itself && !is_kept && !names.is_issued(kind, key) && !is_filler(key) {
                 add(&mut needles, names, kind, key, &entry.original, &entry.pseudonym);
             }
         }
@@ -94,7 +100,8 @@ impl Net {
             for hit in self.hits(view) {
                 // five letters turn up in what base64 makes of other things
                 let counts = !is_base64 || hit.length >= SHORTEST_IN_BASE64;
-                if counts && !hits.iter().any(|known| known.kind == hit.kind) {
+                let is_known = hits.iter().any(|known| (known.kind, known.is_quoted) == (hit.kind, hit.is_quoted));
+                if counts && !is_known {
                     hits.push(hit);
                 }
             }
@@ -135,9 +142,22 @@ impl Net {
             let index = found.pattern().as_usize();
             let needle = &self.needles[index];
             let (start, end) = (found.start(), found.end());
-            let hit = Hit { kind: needle.kind, length: end - start, first: bytes[start], needle: index, start };
+            let hit = Hit {
+                kind: needle.kind,
+                length: end - start,
+                first: bytes[start],
+                is_quoted: needle.is_quoted(),
+                needle: index,
+                start,
+            };
             needle.border.holds(&bytes[..start], &bytes[end..]).then_some(hit)
         })
+    }
+}
+
+impl Needle {
+    fn is_quoted(&self) -> bool {
+        matches!(self.bytes.first(), Some(b'"' | b'\''))
     }
 }
 
@@ -180,7 +200,9 @@ fn add(needles: &mut Vec<Needle>, names: &Names, kind: Kind, key: &str, original
                 if is_telling(local, SHORTEST_LOCAL) {
                     text(local, Border::Word, pseudonym.split('@').next());
                 }
-                needles.extend(quoted(kind, local));
+                if is_telling(local, SHORTEST_QUOTED) {
+                    needles.extend(quoted(kind, local));
+                }
             }
             None if is_telling(key, SHORTEST_WORD) => text(key, Border::Word, whole),
             None => {}
@@ -271,8 +293,27 @@ fn is_telling(text: &str, shortest: usize) -> bool {
 
 /// Whether a text is a word that the protocol itself uses, or that pseudonyms are made of.
 fn is_common(text: &str) -> bool {
-    COMMON.contains(&text.to_lowercase().as_str())
+    let text = text.to_lowercase();
+    VOCABULARY.contains(&text) || text.strip_prefix("msnp").is_some_and(|number| number.parse::<u8>().is_ok())
 }
+
+/// The words of the tables, and of what is written beside them.
+static VOCABULARY: LazyLock<HashSet<String>> = LazyLock::new(|| {
+    let places = table::ROWS.iter().flat_map(|row| match row.place {
+        Place::Argument(name) | Place::Property(name) | Place::Slp(name) | Place::Element(name) => [name, row.verbs],
+        Place::Header(content, name) | Place::Attribute(content, name) => [content, name],
+        Place::Body(content) => [content, row.verbs],
+        Place::Payload => ["", row.verbs],
+    });
+    let public = table::PUBLIC_ARGUMENTS.iter().chain(table::PUBLIC_HEADERS).copied();
+    let verbs = msnp::table::ROWS.iter().flat_map(|row| [row.verb, row.arguments]);
+    let all = places.chain(public).chain(verbs).chain(COMMON.split(' '));
+    let words = all.flat_map(|text| {
+        let parts = text.split(|c: char| !c.is_alphanumeric());
+        parts.chain([text]).map(str::to_lowercase).collect::<Vec<_>>()
+    });
+    words.collect()
+});
 
 /// Returns a GUID as Windows has it in memory.
 fn guid_bytes(key: &str) -> Option<Vec<u8>> {
@@ -412,6 +453,8 @@ fn base64(run: &[u8]) -> Vec<u8> {
 }
 
 const DEEPEST: usize = 3;
+/// Of the part of an account before the `@`, in quotes.
+const SHORTEST_QUOTED: usize = 3;
 const SHORTEST_RUN: usize = 8;
 const SHORTEST_IN_BASE64: usize = 6;
 const SHORTEST_IN_UTF16: usize = 5;
@@ -428,163 +471,17 @@ const SHORTEST_NUMBER: usize = 8;
 const SHORTEST_PHONE: usize = 7;
 
 /// Words that the protocol uses itself. A person of that name is replaced where names stand, and not searched for elsewhere.
-const COMMON: &[&str] = &[
-    "active",
-    "address",
-    "admin",
-    "agent",
-    "alias",
-    "allow",
-    "application",
-    "available",
-    "away",
-    "away.",
-    "block",
-    "body",
-    "busy",
-    "caps",
-    "chunk",
-    "chunks",
-    "circle",
-    "circles",
-    "client",
-    "close",
-    "code",
-    "command",
-    "config",
-    "contact",
-    "contacts",
-    "context",
-    "control",
-    "cookie",
-    "country",
-    "data",
-    "default",
-    "device",
-    "domain",
-    "email",
-    "endpoint",
-    "error",
-    "example",
-    "false",
-    "file",
-    "flags",
-    "friend",
-    "friends",
-    "from",
-    "full",
-    "gateway",
-    "gender",
-    "group",
-    "groups",
-    "guest",
-    "hello",
-    "hidden",
-    "home",
-    "host",
-    "hotmail",
-    "html",
-    "http",
-    "https",
-    "icon",
-    "idle",
-    "image",
-    "info",
-    "invite",
-    "ipv4",
-    "ipv6",
-    "kind",
-    "lang",
-    "lcid",
-    "length",
-    "list",
-    "live",
-    "local",
-    "location",
-    "login",
-    "mail",
-    "master",
-    "media",
-    "member",
-    "message",
-    "messages",
-    "messaging",
-    "messenger",
-    "microsoft",
-    "mime",
-    "mobile",
-    "mode",
-    "msmsgs",
-    "msnmsgr",
-    "msnobj",
-    "msnslp",
-    "music",
-    "name",
-    "names",
-    "network",
-    "none",
-    "note",
-    "notification",
-    "null",
-    "number",
-    "object",
-    "offline",
-    "online",
-    "options",
-    "partial",
-    "passport",
-    "password",
-    "path",
-    "person",
-    "phone",
-    "plain",
-    "policies",
-    "policy",
-    "port",
-    "presence",
-    "profile",
-    "publication",
-    "push",
-    "redirect",
-    "reliability",
-    "reply",
-    "ringing",
-    "root",
-    "roster",
-    "routing",
-    "segment",
-    "server",
-    "service",
-    "session",
-    "shields",
-    "sign",
-    "size",
-    "software",
-    "sound",
-    "state",
-    "status",
-    "stream",
-    "system",
-    "test",
-    "text",
-    "ticket",
-    "time",
-    "timeout",
-    "title",
-    "true",
-    "type",
-    "typing",
-    "unknown",
-    "user",
-    "users",
-    "version",
-    "video",
-    "voice",
-    "webmaster",
-    "windows",
-    "winnt",
-    "work",
-];
+const COMMON: &str = "\
+    ack active address admin agent alias allow application available away away. block body bsy busy caps chunk \
+    chunks circle circles client close code command config contact contacts context control cookie country data \
+    default device domain email endpoint error example false file flags friend friends from full gateway gender \
+    group groups guest hello hidden home host hotmail html http https icon idle image info invite ipv4 ipv6 kind \
+    lang lcid length list live local location login mail master media member message messages messaging messenger \
+    microsoft mime mobile mode msmsgs msnmsgr msnobj msnslp music name names network nln none note notification null \
+    number object offline online options partial passport password path person phone plain policies policy port \
+    presence profile publication push redirect reliability reply ringing root roster routing segment server service \
+    session shields sign size snm software sound state status stream system test text ticket time timeout title true \
+    type typing unknown user users version video voice webmaster windows winnt work";
 
 #[cfg(test)]
 mod tests {

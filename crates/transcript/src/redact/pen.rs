@@ -41,6 +41,13 @@ impl Pen<'_> {
                 self.names.drop_value(kind, value);
                 stars(value)
             }
+            Policy::Class if kind == Kind::Url => match value.split_once("://") {
+                Some((scheme, rest)) => {
+                    let host = rest.split(['/', '?', '#', '@']).next().unwrap_or_default();
+                    format!("{}://{}{}", self.keep(scheme), self.keep(host), class(&rest[host.len()..]))
+                }
+                None => class(value),
+            },
             Policy::Class => {
                 self.names.drop_value(kind, value);
                 class(value)
@@ -117,7 +124,7 @@ impl Pen<'_> {
         match kind {
             Kind::Address => self.address(value),
             Kind::Name => self.name(value),
-            Kind::Guid => self.guid(value),
+            Kind::Guid => self.each(value, |pen, guid| pen.guid(guid)),
             Kind::Ip => self.each(value, |pen, ip| pen.names.look(Kind::Ip, ip, None)),
             Kind::Port => self.each(value, |pen, port| match port.parse::<u16>() {
                 Ok(_) => pen.names.look(Kind::Port, port, None),
@@ -135,6 +142,8 @@ impl Pen<'_> {
             }
             Kind::Number if pseudonym::is_guid(value) => self.guid(value),
             Kind::Text | Kind::Plain | Kind::Mixed => self.keep(value),
+            // a column further than the table has it
+            Kind::Group if pseudonym::is_guid(value) => self.guid(value),
             kind => self.names.look(kind, value, None),
         }
     }
@@ -174,8 +183,14 @@ impl Pen<'_> {
             }
             _ if pseudonym::is_guid(plain) => self.guid(plain),
             _ if is_phone(plain) => self.phone(plain),
-            // an index, a network's own name
-            _ if plain.len() <= 4 => self.keep(plain),
+            // an index, a language
+            _ if plain.len() <= 6
+                && plain.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'x')
+                && plain.starts_with(|c: char| c.is_ascii_digit()) =>
+            {
+                self.keep(plain)
+            }
+            _ if plain == "fb" => plain.to_owned(),
             _ => self.names.look(Kind::Address, plain, None),
         };
         format!("{prefix}{plain}")
@@ -194,6 +209,7 @@ impl Pen<'_> {
 
     fn guid(&mut self, value: &str) -> String {
         let bare = value.trim_matches(['{', '}']);
+        // before MSNP10 groups have small numbers
         if !pseudonym::is_guid(bare) {
             return self.undocumented(value);
         }
@@ -229,6 +245,7 @@ impl Pen<'_> {
         match msnp::flow::Address::parse(value) {
             Some(address) => match address.host.parse() {
                 Ok(ip) => value.replacen(&address.host, &self.server_ip(&address.host, ip), 1),
+                Err(_) if is_own_host(&address.host) => class(value),
                 Err(_) => self.keep(value),
             },
             None => self.undocumented(value),
@@ -336,6 +353,12 @@ fn is_made(text: &str) -> bool {
     })
 }
 
+/// Whether a host's name means something in one house only.
+fn is_own_host(host: &str) -> bool {
+    let host = host.to_ascii_lowercase();
+    host != "localhost" && (!host.contains('.') || OWN_DOMAINS.iter().any(|domain| host.ends_with(domain)))
+}
+
 fn is_phone(text: &str) -> bool {
     let digits = text.bytes().filter(u8::is_ascii_digit).count();
     digits >= 7 && text.bytes().all(|byte| byte.is_ascii_digit() || b"+-() .".contains(&byte))
@@ -355,5 +378,6 @@ static IP: LazyLock<Regex> = LazyLock::new(|| {
 });
 static PHONE: LazyLock<Regex> = LazyLock::new(|| pattern(r"\+?\d[\d ()/.-]{5,}\d"));
 
+const OWN_DOMAINS: &[&str] = &[".lan", ".local", ".home", ".internal", ".localdomain", ".home.arpa"];
 /// A value of an unknown place that is longer holds something: a ticket, a document.
 const LONGEST_UNKNOWN: usize = 40;

@@ -13,6 +13,9 @@ use super::kind::Kind;
 /// The domain of everybody.
 pub(super) const DOMAIN: &str = "example.com";
 
+/// What stands behind a name at the domain of an account that is kept: `bob.example@bots.example.org`.
+pub(super) const MARK: &str = ".example";
+
 /// The people of protocols since 1978, one for each letter; from the twenty-seventh on people have numbers.
 pub(super) const PEOPLE: [&str; 26] = [
     "Alice", "Bob", "Carol", "Dave", "Erin", "Frank", "Grace", "Heidi", "Ivan", "Judy", "Karl", "Laura", "Mallory",
@@ -72,6 +75,7 @@ pub(super) fn is_one(kind: Kind, value: &str) -> bool {
 /// Returns the name that goes with a pseudonym of an account; `None` for one that is not a person's.
 pub(super) fn display(account: &str) -> Option<String> {
     let local = account.split('@').next()?;
+    let local = local.strip_suffix(MARK).unwrap_or(local);
     if let Some(number) = local.strip_prefix("person").filter(|number| number.parse::<u64>().is_ok()) {
         return Some(format!("Person {number}"));
     }

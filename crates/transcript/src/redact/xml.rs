@@ -161,6 +161,7 @@ impl Document<'_, '_> {
 
     fn local(&mut self, local: &str, domain: &str) -> String {
         let address = self.pen.value(Kind::Address, Policy::Map, &format!("{local}@{domain}"));
+        self.pen.names.audit_part(local);
         match (self.pen.names.mode(), address.rsplit_once('@')) {
             (Mode::Write, Some((local, _))) => local.to_owned(),
             _ => local.to_owned(),

@@ -81,9 +81,9 @@ nav ul { padding: 0; margin: .8rem 0; list-style: none; display: flex; flex-wrap
 .wide { overflow-x: auto }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums }
 th, td { text-align: left; vertical-align: top; padding: .25rem .7rem .25rem .3rem; border-bottom: 1px solid var(--line) }
-th { position: sticky; top: 0; background: var(--soft); white-space: nowrap }
+th { background: var(--soft); white-space: nowrap }
 .n { text-align: right; white-space: nowrap }
 tbody tr:hover { background: var(--soft) }
 code { font: .9em ui-monospace, monospace; overflow-wrap: anywhere }
-@media print { th { position: static } a { color: inherit; text-decoration: none } }
+@media print { a { color: inherit; text-decoration: none } }
 ";

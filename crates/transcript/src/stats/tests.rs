@@ -77,6 +77,7 @@ fn a_source_without_times_gives_no_times() {
         version: 1,
         software: "test".into(),
         source: Some(crate::event::Source { format: "log".into(), file: None, lacks: vec![Lack::Times] }),
+        redacted: None,
     };
     events.insert(0, Event::Session(session));
     let report = stats(&events);

@@ -2,10 +2,10 @@
 
 use msnp::flow::{Address, Opening, RedirectKind};
 use msnp::{Command, Direction, challenge};
+use msnp_transcript::diff::volatile::{GUID, starts_with_guid};
 
 use super::{Action, Performance};
 use crate::adapt;
-use crate::compare::{GUID, starts_with_guid};
 use crate::report::drawn;
 use crate::script::Dialogue;
 
@@ -65,7 +65,8 @@ impl Performance {
             let (_, endpoint) = who.split_at_checked(who.len().checked_sub(GUID + 2)?)?;
             let text = std::str::from_utf8(endpoint).ok()?;
             let is_one = matches!(Opening::of(&step.command), Opening::Caller { .. } | Opening::Callee { .. });
-            (is_one && text.strip_prefix('{').is_some_and(starts_with_guid)).then(|| endpoint.to_vec())
+            (is_one && text.strip_prefix('{').is_some_and(|text| starts_with_guid(text.as_bytes())))
+                .then(|| endpoint.to_vec())
         })
     }
 

@@ -85,7 +85,7 @@ fn line(page: &mut Page, shown: &Shown<'_>, other: Option<&Command>, glossary: &
     page.raw("<code>");
     match shown.row {
         Some(row) => {
-            let place = ROWS.iter().position(|other| std::ptr::eq(other, row)).unwrap_or_default();
+            let place = place_of(row);
             glossary.insert(place);
             page.raw("<a class=\"v\" href=\"#g").number(place as u64).raw("\" title=\"").text(row.meaning).raw("\">");
             page.text(command.verb().as_str()).raw("</a>");
@@ -109,6 +109,12 @@ fn line(page: &mut Page, shown: &Shown<'_>, other: Option<&Command>, glossary: &
     if command.eol() == b"\n" {
         page.raw(" <span class=\"what\">ends in a bare line feed</span>");
     }
+}
+
+/// Returns where a row stands in the table. A constant has no address to compare.
+fn place_of(row: &Row) -> usize {
+    let key = |row: &Row| (row.verb, row.direction, row.since, row.until, row.arguments);
+    ROWS.iter().position(|other| key(other) == key(row)).unwrap_or_default()
 }
 
 fn title(name: &str, value: &[u8]) -> String {

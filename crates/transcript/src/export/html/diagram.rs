@@ -11,7 +11,7 @@ use msnp::{Command, Direction};
 
 use super::plan::Plan;
 use crate::event::{CommandEvent, Event};
-use crate::export::fate::{Fate, fates};
+use crate::export::fate::{Fate, fates, foremost};
 use crate::export::summary::clock;
 use crate::export::text::remark;
 use crate::export::walk::{What, walk};
@@ -178,8 +178,8 @@ fn arrow(event: &CommandEvent, command: &Command, scope: Scope) -> Drawn {
         direction: command.direction(),
         label,
         count: 1,
-        fate: fates.first().map(Fate::word),
-        sign: fates.first().map_or("", Fate::sign),
+        fate: foremost(&fates).map(Fate::word),
+        sign: foremost(&fates).map_or("", Fate::sign),
         is_error: command.verb().is_error(),
         person: person(command, scope),
     }

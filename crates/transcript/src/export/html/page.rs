@@ -116,3 +116,28 @@ static POLICY: LazyLock<String> = LazyLock::new(|| {
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("page.js");
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn no_text_is_markup_and_none_hides(text in any::<String>()) {
+            let mut page = Page::default();
+            page.text(&text);
+            prop_assert!(!page.0.contains(['<', '>', '"', '\'']));
+            prop_assert!(!page.0.chars().any(is_deceptive));
+            let mut lines = Page::default();
+            lines.block(&text);
+            prop_assert!(!lines.0.contains(['<', '>', '"', '\'']));
+            prop_assert!(!lines.0.chars().any(|c| is_deceptive(c) && !matches!(c, '\n' | '\t')));
+            // what can be seen comes back
+            if !text.chars().any(is_deceptive) {
+                prop_assert_eq!(msnp::payload::xml::unescape(&page.0), text);
+            }
+        }
+    }
+}

@@ -11,7 +11,7 @@ use super::plan::{Plan, file};
 use super::{changes, drawing, put};
 use crate::event::Event;
 use crate::export::ExportError;
-use crate::export::fate::fates;
+use crate::export::fate::{Fate, fates, foremost};
 use crate::export::summary::{between, clock, redacted, seconds};
 use crate::export::text::remark;
 use crate::export::walk::{What, walk};
@@ -138,9 +138,9 @@ fn noteworthy(plan: &Plan<'_>, index: usize, event: &Event, what: &What<'_>) -> 
                 ));
             }
             let fates = fates(event, command);
-            let first = fates.first()?;
+            let first = foremost(&fates)?;
             let by = if event.by.is_empty() { String::new() } else { format!(" by {}", event.by.join(", ")) };
-            let all: Vec<String> = fates.iter().map(crate::export::fate::Fate::words).collect();
+            let all: Vec<String> = fates.iter().map(Fate::words).collect();
             Some((first.word(), format!("{} {} ({}{by})", command.direction().arrow(), line(), all.join(", "))))
         }
         (_, Event::Gap(_)) => Some(("gap", remark(event)?)),

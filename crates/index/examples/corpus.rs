@@ -1,0 +1,17 @@
+//! Writes years of made-up sessions into a folder, to try `mitmsn search` on: `corpus DIR [COMMANDS]`.
+#![expect(clippy::print_stderr, reason = "an example tells what it did")]
+
+use std::path::PathBuf;
+
+#[path = "../benches/support/corpus.rs"]
+mod corpus;
+
+fn main() -> std::io::Result<()> {
+    let mut arguments = std::env::args().skip(1);
+    let folder = arguments.next().map(PathBuf::from).ok_or_else(|| std::io::Error::other("corpus DIR [COMMANDS]"))?;
+    let commands = arguments.next().and_then(|text| text.parse().ok()).unwrap_or(100_000);
+    std::fs::create_dir_all(&folder)?;
+    let bytes = corpus::write(&folder, commands)?;
+    eprintln!("{commands} commands, {bytes} bytes");
+    Ok(())
+}
