@@ -12,6 +12,8 @@ mod control;
 mod experiments;
 mod extract;
 mod faults;
+#[cfg(feature = "capture")]
+mod import;
 mod lifecycle;
 mod lint;
 mod logs;
