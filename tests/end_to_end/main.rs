@@ -17,6 +17,7 @@ mod faults;
 mod import;
 mod lifecycle;
 mod lint;
+mod logs;
 mod recording;
 mod redact;
 mod redirects;
