@@ -10,11 +10,16 @@ mod command_faults;
 mod control;
 #[cfg(feature = "web")]
 mod experiments;
+mod export;
 mod extract;
 mod faults;
+#[cfg(feature = "capture")]
+mod import;
 mod lifecycle;
 mod lint;
+mod logs;
 mod recording;
+mod redact;
 mod redirects;
 mod replay;
 mod rules;

@@ -42,13 +42,16 @@ pub struct Format {
     pub writer: Writer,
 }
 
-/// What writes a format. It returns remarks: what could not be written as it stands, each with its place.
+/// Remarks on what was written: what could not be as it stands, each with its place.
+pub type Written = Result<Vec<String>, ExportError>;
+
+/// What writes a format.
 #[derive(Clone, Copy, Debug)]
 pub enum Writer {
     /// One file.
-    File(fn(&[Transcript], &Options, &mut dyn Write) -> Result<Vec<String>, ExportError>),
+    File(fn(&[Transcript], &Options, &mut dyn Write) -> Written),
     /// A tree of files in a folder that exists and is empty.
-    Folder(fn(&[Transcript], &Options, &Path) -> Result<Vec<String>, ExportError>),
+    Folder(fn(&[Transcript], &Options, &Path) -> Written),
 }
 
 /// What is written.

@@ -25,6 +25,9 @@ struct Change {
     after: Option<String>,
 }
 
+/// A part of somebody's state, and what it is called.
+type Field<T> = (&'static str, fn(&T) -> Option<String>);
+
 /// What was known before.
 #[derive(Default)]
 struct Known {
@@ -194,7 +197,7 @@ fn own(state: &SessionState) -> Vec<(&'static str, Option<String>)> {
 }
 
 fn contact(changes: &mut Vec<Change>, address: &str, before: Option<&Contact>, after: Option<&Contact>) {
-    let fields: [(&'static str, fn(&Contact) -> Option<String>); 8] = [
+    let fields: [Field<Contact>; 8] = [
         ("lists", |one| join(one.lists.iter().map(|list| list.as_str()))),
         ("groups", |one| join(one.groups.iter().map(String::as_str))),
         ("name", |one| one.name.clone()),
@@ -223,7 +226,7 @@ fn switchboards(changes: &mut Vec<Change>, before: &[Switchboard], after: &[Swit
         let find = |boards: &[Switchboard]| boards.iter().find(|board| board.connection == number).cloned();
         let (before, after) = (find(before), find(after));
         let whose = format!("sb#{number}");
-        let fields: [(&'static str, fn(&Switchboard) -> Option<String>); 5] = [
+        let fields: [Field<Switchboard>; 5] = [
             ("conversation", |_| Some("open".into())),
             ("let in", |board| board.joined.then(|| "yes".into())),
             ("session id", |board| board.session_id.clone()),

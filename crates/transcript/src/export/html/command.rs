@@ -203,7 +203,7 @@ fn payload(page: &mut Page, command: &Command) {
     page.raw(if is_short { "<details class=\"p\" open>" } else { "<details class=\"p\">" });
     page.raw("<summary>").text(&count(command.payload().len() as u64, "byte"));
     if let Some(kind) = command.headers().content_type() {
-        page.raw(", ").text(&cut(&lossy(kind), MOST_TITLE).0);
+        page.raw(", ").text(cut(&lossy(kind), MOST_TITLE).0);
     }
     page.raw("</summary>");
     preformatted(page, text);
@@ -217,7 +217,7 @@ fn details(page: &mut Page, event: &CommandEvent, shown: &Shown<'_>) {
         page.raw("<table><tr><th scope=\"col\">Argument</th><th scope=\"col\">Value</th><th scope=\"col\">What it is</th></tr>");
         for (index, value) in shown.arguments.iter().enumerate() {
             let Some(name) = shown.name(index) else { continue };
-            page.raw("<tr><th scope=\"row\">").text(name).raw("</th><td><code>").text(&cut(&lossy(value), FEW_BYTES).0);
+            page.raw("<tr><th scope=\"row\">").text(name).raw("</th><td><code>").text(cut(&lossy(value), FEW_BYTES).0);
             page.raw("</code></td><td>");
             let said = words::value(name, value).map(|said| cut(&said, FEW_BYTES).0.to_owned());
             let parts: Vec<String> = said.into_iter().chain(words::meaning(name).map(str::to_owned)).collect();

@@ -57,7 +57,11 @@ pub(super) fn section(page: &mut Page, plan: &Plan<'_>) -> bool {
 impl Layout<'_> {
     fn open(&self, page: &mut Page, class: &'static str, height: u64) {
         page.raw("<svg class=\"").raw(class).raw("\" width=\"").number(self.width).raw("\" height=\"").number(height);
-        page.raw("\" viewBox=\"0 0 ").number(self.width).raw(" ").number(height);
+        page.raw("\" viewBox=\"0 0 ")
+            .number(self.width)
+            .raw(" ")
+            .number(height)
+            .raw("\" preserveAspectRatio=\"xMinYMin");
         page.raw("\" role=\"group\" aria-label=\"")
             .raw(if class == "rows" { "Commands in order" } else { "Lanes" })
             .raw("\">\n");

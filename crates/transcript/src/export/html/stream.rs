@@ -69,10 +69,8 @@ fn other(open: &mut Open, plan: &Plan<'_>, step: &Step<'_>) {
         Event::Gap(_) => ("gap", "\u{26a0} gap"),
         Event::Opaque(_) => ("opaque", "\u{26a0} outside the protocol"),
         Event::Note(_) => ("note", "note"),
-        Event::Released(_) => ("released", "let go"),
-        Event::ConnectionOpened(_) => ("edge", "opened"),
-        Event::ConnectionClosed(_) => ("edge", "closed"),
-        _ => ("edge", "joined"),
+        Event::Released(_) => ("released", "=|| let go:"),
+        _ => ("edge", "\u{2014}"),
     };
     let anchor = plan.anchor(step.index);
     page.raw("<li id=\"").text(&anchor).raw("\" class=\"x ").raw(class).raw("\">");
