@@ -52,7 +52,11 @@ impl Recordings {
     fn search(&self, search: &Search<'_>) -> Vec<String> {
         let mut found = Vec::new();
         let index = Index::open_to_search(self.path(), &self.database()).unwrap();
-        index.search(search, &mut |hit| Ok::<(), IndexError>(found.push(short(&hit)))).unwrap();
+        let mut take = |hit: Hit| {
+            found.push(short(&hit));
+            Ok::<(), IndexError>(())
+        };
+        index.search(search, &mut take).unwrap();
         found
     }
 }

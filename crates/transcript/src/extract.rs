@@ -100,6 +100,8 @@ pub struct Extractor {
     found: Vec<Found>,
 }
 
+/// Why there is no data, and none to be looked for.
+const REDACTED: &str = "it was redacted";
 /// Most objects that are remembered.
 const MOST_OBJECTS: usize = 1 << 16;
 /// The session in which clients send handwriting without asking.
@@ -248,7 +250,7 @@ impl Extractor {
         if self.origin.redacted && parts.pieces().all(|(_, piece)| piece.iter().all(|&byte| byte == 0)) {
             // redaction leaves as many zeros
             self.origin.masked += 1;
-            let (name, reason) = (file.map(|file| file.name), Some("it was redacted".to_owned()));
+            let (name, reason) = (file.map(|file| file.name), Some(REDACTED.to_owned()));
             return self.content(Content { object, ..Content::without_data(kind, name, announced, reason, sighting) });
         }
         let reason = message.is_cut.then(|| {

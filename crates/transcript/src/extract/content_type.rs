@@ -80,7 +80,7 @@ fn is_bitmap(bytes: &[u8]) -> bool {
 fn is_text(bytes: &[u8]) -> bool {
     let head = &bytes[..bytes.len().min(4096)];
     if head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff") {
-        return head.len() % 2 == 0 && head.len() > 2;
+        return head.len().is_multiple_of(2) && head.len() > 2;
     }
     let text = match std::str::from_utf8(head) {
         Ok(text) => text,

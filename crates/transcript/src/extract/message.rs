@@ -12,7 +12,9 @@ use msnp::types::Direction;
 use super::chunks::Joined;
 use super::packet::{self, Peers};
 use super::transfers::{Mark, Message};
-use super::{Carrier, Content, Extractor, Finding, Found, Kind, ObjectDescription, Shortcut, TextMessage, context};
+use super::{
+    Carrier, Content, Extractor, Finding, Found, Kind, ObjectDescription, REDACTED, Shortcut, TextMessage, context,
+};
 
 /// Who sends a message, and what kind of command carries it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -163,6 +165,7 @@ impl Extractor {
         let missing = chunks.map(|(_, missing)| missing.len()).unwrap_or_default();
         let sighting = self.sighting(peers, (mark, mark), Carrier::Message, None);
         let (bytes, reason) = match data {
+            _ if self.origin.redacted => (None, Some(REDACTED.to_owned())),
             _ if missing > 0 => (None, Some(format!("{missing} of its chunks are missing"))),
             Some(None) => (None, Some("its base64 is broken".to_owned())),
             Some(bytes) => (bytes, None),

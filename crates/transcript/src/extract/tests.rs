@@ -16,6 +16,9 @@ struct Board {
     events: Vec<Event>,
 }
 
+/// Names and bytes.
+type Files = Vec<(String, Vec<u8>)>;
+
 const ALICE: &str = "alice@example.com";
 const BOB: &str = "bob@example.com";
 
@@ -74,12 +77,12 @@ impl Board {
         packets.iter().for_each(|packet| self.message(from, packet));
     }
 
-    fn extract(&self) -> (Vec<(String, Vec<u8>)>, Manifest, Vec<TextMessage>) {
+    fn extract(&self) -> (Files, Manifest, Vec<TextMessage>) {
         extract(&[("a.jsonl", self)], Limits::default())
     }
 }
 
-fn extract(boards: &[(&str, &Board)], limits: Limits) -> (Vec<(String, Vec<u8>)>, Manifest, Vec<TextMessage>) {
+fn extract(boards: &[(&str, &Board)], limits: Limits) -> (Files, Manifest, Vec<TextMessage>) {
     let mut collection = Collection::default();
     let (mut files, mut texts) = (Vec::new(), Vec::new());
     for (name, board) in boards {
