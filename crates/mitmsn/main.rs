@@ -9,11 +9,6 @@ mod cli;
 mod commands;
 mod config;
 
-/// A session moves from thread to thread; the system's allocator keeps what it leaves behind on each.
-#[cfg(feature = "mimalloc")]
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     cli.color.write_global();

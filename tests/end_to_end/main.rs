@@ -13,9 +13,13 @@ mod experiments;
 mod export;
 mod extract;
 mod faults;
+#[cfg(feature = "capture")]
+mod import;
 mod lifecycle;
 mod lint;
+mod logs;
 mod recording;
+mod redact;
 mod redirects;
 mod replay;
 mod rules;

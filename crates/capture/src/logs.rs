@@ -84,5 +84,10 @@ pub fn read(
     }
 }
 
+/// Returns the name of a file as transcripts have it; standard input has none.
+fn file_of(name: &Path) -> Option<String> {
+    name.file_name().map(|name| name.to_string_lossy().into_owned()).filter(|name| name != "-")
+}
+
 #[cfg(test)]
 mod tests;

@@ -22,3 +22,19 @@ fn any_capture_can_be_imported() {
 fn any_segments_are_put_in_order() {
     corpus("segments", msnp_capture::tcp::stream::check_any_segments);
 }
+
+#[test]
+fn any_log_can_be_read() {
+    corpus("logs", msnp_capture::check::check_any_log);
+}
+
+#[test]
+fn any_gateway_can_be_read() {
+    corpus("gateway", msnp_capture::check::check_any_gateway);
+}
+
+#[test]
+fn any_transcript_can_be_written_as_packets() {
+    corpus("export", msnp_capture::check::check_any_export);
+    corpus("transcript", msnp_capture::check::check_any_export);
+}

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args};
 
-/// Make transcripts of packet captures
+/// Make transcripts of packet captures and logs
 ///
 /// Reads what tcpdump, Wireshark and others have captured (pcap, pcapng; also compressed by gzip or zstd), finds the MSNP
 /// connections in it, whatever their port, and writes the transcripts that the proxy would have recorded: one for each login,
@@ -13,12 +13,16 @@ use clap::{ArgAction, Args};
 /// What is missing in a capture is missing in the transcript too, and said: a gap where packets were lost, a note where a
 /// connection had begun before, a session of its own for a switchboard whose invitation is not there.
 ///
+/// MSNP inside HTTP POSTs to a gateway.dll is unwrapped: docs/import-logs.md. The same page tells of the logs that are read: >>> and <<< as
+/// Escargot, papyon and `mitmsn show` write them, C: and S: as wikis do, the debug log of libpurple (pidgin -d), and the dialogues
+/// of this project. What a log does not have (payloads, times, addresses) the transcript says to lack.
+///
 /// With --follow it reads a capture while it is made, shows the dialogue as it happens and records it. Capture your own traffic,
 /// or that of people who agreed; anything else is wrong and in most countries a crime.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct Import {
-    /// Captures, in the order in which they were made; - is standard input
+    /// Captures and logs, in the order in which they were made; - is standard input
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
 

@@ -24,6 +24,9 @@ pub(super) fn run(arguments: &Coverage) -> Result<ExitCode> {
         Ok(())
     })?;
     let report = coverage.report();
+    if report.transcripts == 0 {
+        return Ok(ExitCode::FAILURE);
+    }
     let format = if arguments.json { SurveyFormat::Json } else { arguments.format };
     let mut out = anstream::stdout().lock();
     let each = |draw: fn(&Sheet) -> String| report.sheets().iter().map(draw).collect::<Vec<_>>().join("\n");

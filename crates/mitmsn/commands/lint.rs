@@ -1,7 +1,8 @@
 //! `mitmsn lint`: what is wrong in recorded sessions.
 
+use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
@@ -30,7 +31,7 @@ pub(super) fn run(arguments: &Lint) -> Result<ExitCode> {
         let mut writer = Writer::new(std::io::stdout().lock(), env!("CARGO_PKG_VERSION"))?;
         let mut print = |file: &Path, finding: &Finding| writer.finding(&file.to_string_lossy(), finding);
         judge(arguments, &selection, &mut found, &mut problems, &mut print)?;
-        writer.finish(problems.texts(), &found.notes)?;
+        writer.finish(problems.texts(), &found.notes())?;
     } else {
         let mut out = anstream::AutoStream::auto(std::io::stdout().lock());
         let mut print = |file: &Path, finding: &Finding| match arguments.json {
@@ -40,6 +41,7 @@ pub(super) fn run(arguments: &Lint) -> Result<ExitCode> {
         judge(arguments, &selection, &mut found, &mut problems, &mut print)?;
         out.flush()?;
     }
+    found.notes().iter().for_each(|note| anstream::eprintln!("mitmsn: {note}"));
     if found.files > 0 {
         anstream::eprintln!("mitmsn: {}", found.summary(selection.severity));
     }
@@ -78,10 +80,8 @@ fn judge(
         take(linter.finish(), found)?;
         found.files += u64::from(!is_empty);
         for note in linter.notes() {
-            let note = format!("{}: {note}", file.display());
-            anstream::eprintln!("mitmsn: {note}");
-            if found.notes.len() < MOST_NOTES {
-                found.notes.push(note);
+            if found.notes.len() < MOST_NOTES || found.notes.contains_key(&note) {
+                found.notes.entry(note).or_insert_with(|| (file.to_owned(), 0)).1 += 1;
             }
         }
         Ok(())
@@ -121,7 +121,8 @@ struct Count {
     by_severity: [u64; 3],
     below: u64,
     files: u64,
-    notes: Vec<String>,
+    /// What could not be judged, in which file first, and in how many.
+    notes: BTreeMap<String, (PathBuf, u64)>,
 }
 
 impl Count {
@@ -131,6 +132,14 @@ impl Count {
 
     fn reported(&self) -> u64 {
         self.by_severity.iter().sum()
+    }
+
+    fn notes(&self) -> Vec<String> {
+        let note = |(note, (file, count)): (&String, &(PathBuf, u64))| match count {
+            1 => format!("{}: {note}", file.display()),
+            count => format!("{} and {} more: {note}", file.display(), count - 1),
+        };
+        self.notes.iter().map(note).collect()
     }
 
     fn summary(&self, threshold: Severity) -> String {
@@ -246,5 +255,5 @@ fn indented(dialogue: &str) -> String {
     dialogue.lines().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n")
 }
 
-/// No more remarks stand in a SARIF log than these.
+/// No more remarks are kept than these.
 const MOST_NOTES: usize = 1000;

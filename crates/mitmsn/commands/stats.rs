@@ -25,6 +25,9 @@ pub(super) fn run(arguments: &Stats) -> Result<ExitCode> {
         Ok(())
     })?;
     let report = stats.report();
+    if report.transcripts == 0 {
+        return Ok(ExitCode::FAILURE);
+    }
     let mut out = anstream::stdout().lock();
     match (arguments.json, arguments.by) {
         (true, None) => json(&mut out, &report)?,

@@ -275,7 +275,7 @@ pub struct OpaqueEvent {
 }
 
 /// Bytes that are missing in the source of an imported transcript. What follows until the next line that is a command
-/// is `opaque`.
+/// is `opaque`. A command whose whole payload is missing stands before it, without one.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct GapEvent {
     /// Number, time and session.

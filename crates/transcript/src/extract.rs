@@ -125,7 +125,10 @@ impl Extractor {
     pub fn push(&mut self, event: &Event) -> Vec<Found> {
         self.tracker.learn(event);
         match event {
-            Event::Session(session) => self.origin.session.clone_from(&session.stem.session),
+            Event::Session(session) => {
+                self.origin.session.clone_from(&session.stem.session);
+                self.origin.redacted = session.redacted.is_some();
+            }
             Event::Command(command) => self.command(command),
             Event::Gap(_) | Event::Opaque(_) => self.origin.gaps += 1,
             _ => {}
@@ -213,7 +216,7 @@ impl Extractor {
         let Some(invitation) = learned.proposed else { return };
         match &invitation.subject {
             Subject::Object(_, Some(object)) => self.remember(object),
-            Subject::File(Some(FileDescription { name, preview, .. })) if !preview.is_empty() => {
+            Subject::File(Some(FileDescription { name, preview, .. })) if preview.iter().any(|&byte| byte != 0) => {
                 let sighting = self.sighting(&invitation.peers, (first, last), carrier, Some(invitation.session));
                 let mut parts = Parts::default();
                 parts.insert(0, preview);
@@ -241,6 +244,12 @@ impl Extractor {
             let start = announced.and_then(|size| END.checked_sub(size)).filter(|&start| parts.start() >= Some(start));
             parts = parts.clone().moved_down(start.or(parts.start()).unwrap_or_default());
             total = start.and(announced);
+        }
+        if self.origin.redacted && parts.pieces().all(|(_, piece)| piece.iter().all(|&byte| byte == 0)) {
+            // redaction leaves as many zeros
+            self.origin.masked += 1;
+            let (name, reason) = (file.map(|file| file.name), Some("it was redacted".to_owned()));
+            return self.content(Content { object, ..Content::without_data(kind, name, announced, reason, sighting) });
         }
         let reason = message.is_cut.then(|| {
             format!(

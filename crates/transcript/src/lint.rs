@@ -64,6 +64,7 @@ pub enum Side {
 pub struct Linter {
     side: Side,
     lacks: Vec<Lack>,
+    is_redacted: bool,
     connections: BTreeMap<u64, Connection>,
     sessions: HashMap<String, Session>,
     held: BTreeMap<u64, CommandEvent>,
@@ -99,7 +100,8 @@ impl Linter {
             Event::Session(session) => {
                 self.lacks = session.source.as_ref().map(|source| source.lacks.clone()).unwrap_or_default();
                 // redaction keeps the shape of commands, not their bytes
-                if session.redacted.is_some() && !self.lacks.contains(&Lack::Bytes) {
+                self.is_redacted = session.redacted.is_some();
+                if self.is_redacted && !self.lacks.contains(&Lack::Bytes) {
                     self.lacks.push(Lack::Bytes);
                 }
             }
@@ -151,13 +153,13 @@ impl Linter {
     /// Returns what could not be judged, and why.
     pub fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
-        for (lack, needs, what) in
-            [(Lack::Bytes, Needs::Bytes, "the exact bytes"), (Lack::Times, Needs::Times, "the times of events")]
+        let bytes = if self.is_redacted { "it was redacted" } else { "its source lacks the exact bytes" };
+        for (lack, needs, why) in
+            [(Lack::Bytes, Needs::Bytes, bytes), (Lack::Times, Needs::Times, "its source lacks the times of events")]
         {
             if self.lacks.contains(&lack) {
-                let skipped: Vec<&str> =
-                    rules::RULES.iter().filter(|rule| rule.needs == needs).map(|rule| rule.id).collect();
-                notes.push(format!("its source lacks {what}; not checked: {}", skipped.join(", ")));
+                let skipped = rules::RULES.iter().filter(|rule| rule.needs == needs).map(|rule| rule.id);
+                notes.push(format!("{why}; not checked: {}", skipped.collect::<Vec<_>>().join(", ")));
             }
         }
         let mut say = |count: u64, what: &str| {

@@ -127,7 +127,12 @@ impl Screen {
         let drawn = match event {
             Event::Command(command) => self.command(command),
             Event::ConnectionOpened(opened) => {
-                let text = format!("connected: {} -> {} -> {}", opened.client, opened.listener, opened.upstream);
+                let ends = [&opened.client[..], &opened.listener, &opened.upstream];
+                // logs do not tell them
+                let text = match ends.iter().all(|end| end.is_empty()) {
+                    true => "connected".into(),
+                    false => format!("connected: {}", ends.join(" -> ")),
+                };
                 self.remark(event, opened.connection, &text)
             }
             Event::ConnectionClosed(closed) => {

@@ -56,7 +56,8 @@ fn events(name: &str) -> Vec<Event> {
         Stem { seq, time: format!("2026-11-22T12:00:{seq:02}.000000Z"), session: "01jd".into() }
     };
     let (format, software) = (FORMAT.to_owned(), String::new());
-    let mut events = vec![Event::Session(SessionEvent { stem: stem(), format, version: 1, software, source: None })];
+    let mut events =
+        vec![Event::Session(SessionEvent { stem: stem(), format, version: 1, software, source: None, redacted: None })];
     for (connection, of) in (1..).zip(&dialogue.connections) {
         let server = if of.id.starts_with("sb") { Server::Sb } else { Server::Ns };
         for direction in [Direction::ClientToServer, Direction::ServerToClient] {

@@ -16,7 +16,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::tests::side;
-use super::{Side, pcapng};
+use super::{Side, dialogue, pcapng};
 use crate::testing::{Draft, sent};
 use crate::{Importer, Transcripts};
 
@@ -92,16 +92,16 @@ fn import(file: &[u8]) -> Vec<Transcript> {
     let folder = tempfile::tempdir().unwrap();
     let mut sink = Transcripts::new(folder.path(), true);
     let mut importer = Importer::default();
-    importer.read(file, Path::new("a.pcapng"), &mut sink).unwrap();
+    importer.read(file, Path::new("a"), &mut sink).unwrap();
     importer.finish(&mut sink);
     let made = sink.finish().unwrap();
     made.iter().map(|made| Transcript::read(Reader::open(&made.file).unwrap(), &made.file).unwrap()).collect()
 }
 
 /// One login: what happens on the notification server, and switchboards that it leads to.
-fn login() -> impl Strategy<Value = Transcript> {
+fn login(gaps: bool) -> impl Strategy<Value = Transcript> {
     let step = (0u8..12, any::<bool>(), 0usize..3000, 0u64..2_000_000);
-    prop::collection::vec(step, 0..30).prop_map(|steps| {
+    prop::collection::vec(step, 0..30).prop_map(move |steps| {
         let mut draft = Draft::new("01jd");
         draft.opened(1, "10.0.0.5:40001", "192.0.2.9:1863");
         for line in [
@@ -138,7 +138,7 @@ fn login() -> impl Strategy<Value = Transcript> {
                     };
                     server(&mut draft, board, "sb", &line);
                 }
-                (5, Some(board)) => {
+                (5, Some(board)) if gaps => {
                     // a payload that is not there, and all of it
                     let size = size + 1;
                     server(&mut draft, board, "sb", &format!("<<< MSG bob@example.com Bob {}", size + 1));
@@ -160,6 +160,18 @@ fn login() -> impl Strategy<Value = Transcript> {
     })
 }
 
+/// The records of a dialogue, remarks left out. A switchboard has the version of its session only where that is known.
+fn records(text: &[u8]) -> Vec<String> {
+    let lines = std::str::from_utf8(text).unwrap().lines().filter(|line| !line.starts_with('#'));
+    let without_version = |line: &str| match line.strip_prefix("@conn ") {
+        Some(words) => {
+            words.split(' ').enumerate().filter(|(at, _)| *at != 2).map(|(_, word)| word).collect::<Vec<_>>().join(" ")
+        }
+        None => line.to_owned(),
+    };
+    lines.map(without_version).collect()
+}
+
 fn server(draft: &mut Draft, connection: u64, kind: &str, line: &str) {
     draft.command_with(connection, line, json!({"server": kind}));
 }
@@ -168,7 +180,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn a_login_comes_back_as_it_was(transcript in login()) {
+    fn a_login_comes_back_as_it_was(transcript in login(true)) {
         let transcripts = [transcript];
         let mut file = Vec::new();
         pcapng(&transcripts, &side(Side::Received), "mitmsn", &mut file).unwrap();
@@ -183,6 +195,17 @@ proptest! {
         prop_assert_eq!(found, wanted);
         prop_assert_eq!(back.len(), 1);
         prop_assert_eq!(back[0].account(), transcripts[0].account());
+    }
+
+    #[test]
+    fn a_dialogue_comes_back_as_it_was(transcript in login(false)) {
+        let mut text = Vec::new();
+        dialogue(&[transcript], &mut text).unwrap();
+        let back = import(&text);
+        let mut again = Vec::new();
+        dialogue(&back, &mut again).unwrap();
+        prop_assert_eq!(records(&again), records(&text));
+        prop_assert_eq!(back.len(), 1);
     }
 }
 

@@ -64,6 +64,7 @@ impl Grammar for Arrows {
         match words[..] {
             [at, b"con"] if is_mark(at) => opened(clock, at, "", ""),
             [at, b"dis"] if is_mark(at) => Item::Closed { clock, mark: Some(name(at)), by: String::new() },
+            [_, at, b"---", b"connected"] if is_mark(at) => opened(clock, at, "", ""),
             [_, at, b"---", b"connected:", client, b"->", _, b"->", server] if is_mark(at) => {
                 opened(clock, at, &text(client), &text(server))
             }

@@ -17,10 +17,10 @@ use std::time::SystemTime;
 use msnp::Direction;
 use msnp_transcript::event::{Lack, Source};
 
-use super::Log;
 use super::item::STEP;
 use super::lines::{Line, Lines};
 use super::payload::unescape;
+use super::{Log, file_of};
 use crate::error::ReadError;
 use crate::report::Logs;
 use crate::sink::{Closer, ConnectionKey, Peers, Sink};
@@ -176,8 +176,7 @@ impl Reader<'_> {
             if peers.client.is_empty() && peers.server.is_empty() {
                 lacks.push(Lack::Addresses);
             }
-            let file = self.name.file_name().map(|name| name.to_string_lossy().into_owned());
-            self.sink.source(&Source { format: Log::Dialogue.name().into(), file, lacks });
+            self.sink.source(&Source { format: Log::Dialogue.name().into(), file: file_of(self.name), lacks });
         }
         self.time += STEP;
         let key = self.sink.opened(peers, self.time);

@@ -8,11 +8,11 @@ use msnp::flow::Opening;
 use msnp::{Command, Direction, ServerKind, Verb, table};
 use msnp_transcript::event::{Lack, Source};
 
-use super::Log;
 use super::item::{Grammar, Item, Message, STEP, Style};
 use super::lines::Lines;
 use super::payload::{self, Found};
 use super::time::Clock;
+use super::{Log, file_of};
 use crate::error::ReadError;
 use crate::report::Logs;
 use crate::sink::{Closer, ConnectionKey, Peers, Sink};
@@ -103,7 +103,9 @@ impl<'a> Teller<'a> {
                 let room = (announced * 5 + 4096).min(super::lines::LONGEST);
                 self.pending = Some(Pending { message, announced, rows: Vec::new(), room });
             }
-            Item::Other | Item::Bad(_) if self.row(&text) => {}
+            Item::Other if self.row(&text) => {}
+            // where lines begin with a time or a connection, one that does is no part of a payload
+            Item::Bad(_) if self.is_bare() && self.row(&text) => {}
             Item::Other => self.report.other_lines += u64::from(!text.trim_ascii().is_empty()),
             Item::Bad(why) => self.problem(number, why),
             Item::Opened { clock, mark, client, server } => {
@@ -132,6 +134,11 @@ impl<'a> Teller<'a> {
                 }
             }
         }
+    }
+
+    /// Whether the command that waits stands on a line with nothing before it.
+    fn is_bare(&self) -> bool {
+        self.pending.as_ref().is_some_and(|pending| pending.message.clock.is_none() && pending.message.mark.is_none())
     }
 
     /// Keeps a line that may be one of a payload.
@@ -291,8 +298,7 @@ impl<'a> Teller<'a> {
         if !has_addresses {
             lacks.push(Lack::Addresses);
         }
-        let file = self.name.file_name().map(|name| name.to_string_lossy().into_owned());
-        self.sink.source(&Source { format: self.log.name().into(), file, lacks });
+        self.sink.source(&Source { format: self.log.name().into(), file: file_of(self.name), lacks });
     }
 
     fn problem(&mut self, number: u64, text: &str) {

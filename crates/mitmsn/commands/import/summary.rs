@@ -58,7 +58,7 @@ impl fmt::Display for Summary {
                 report.msnp_connections,
             )?;
         }
-        for session in &self.sessions {
+        for session in self.sessions.iter().take(MOST_LISTED) {
             write!(
                 f,
                 "  {}  {}, {}",
@@ -73,6 +73,10 @@ impl fmt::Display for Summary {
                 write!(f, ", could not be joined to another session")?;
             }
             writeln!(f)?;
+        }
+        if self.sessions.len() > MOST_LISTED {
+            let more = self.sessions.len() - MOST_LISTED;
+            writeln!(f, "  and {more} more; --json lists all of them")?;
         }
         if report.gaps > 0 {
             writeln!(f, "  {} bytes were not captured, in {}", report.missing_bytes, counted(report.gaps, "gap"))?;
@@ -139,3 +143,6 @@ fn counted(count: u64, what: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{count} {what}{plural}")
 }
+
+/// Most sessions that are listed for people.
+const MOST_LISTED: usize = 50;

@@ -23,6 +23,7 @@ fn transcript(name: &str, said: &[Said], is_masked: bool) -> Transcript {
         version: 1,
         software: "test".into(),
         source: None,
+        redacted: None,
     }));
     let mut opened = Vec::new();
     for (connection, command) in said {

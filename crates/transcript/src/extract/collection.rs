@@ -116,12 +116,19 @@ impl Collection {
             let entry = self.manifest.files.iter().find(is_same);
             shortcut.file = entry.filter(|_| !hash.is_empty()).and_then(|entry| entry.file.clone());
         }
-        let masked: u64 = self.manifest.transcripts.iter().map(|origin| origin.masked).sum();
-        if masked > 0 {
-            self.manifest.notes.push(format!(
-                "{masked} payloads were taken out of the transcripts before: what they carried is missing here"
+        let origins = &self.manifest.transcripts;
+        let masked: u64 = origins.iter().map(|origin| origin.masked).sum();
+        let redacted = origins.iter().filter(|origin| origin.redacted).count();
+        let mut notes = Vec::new();
+        if redacted > 0 {
+            notes.push(format!(
+                "{redacted} transcripts are redacted: data is missing, and accounts, names and texts are not those of people"
             ));
         }
+        if masked > 0 {
+            notes.push(format!("{masked} payloads or files were taken out of the transcripts before"));
+        }
+        self.manifest.notes = notes;
         (files, self.manifest)
     }
 

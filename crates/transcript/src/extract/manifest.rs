@@ -46,7 +46,10 @@ pub struct Origin {
     /// Whose session it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
-    /// Commands whose payload was taken out or masked, so that data may be missing.
+    /// Whether it was redacted: then data is missing, and accounts, names and texts are not those of people.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub redacted: bool,
+    /// Payloads and files that were taken out before, by masking or redaction.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub masked: u64,
     /// Places where bytes are missing or could not be framed.

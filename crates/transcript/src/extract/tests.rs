@@ -7,7 +7,8 @@ use proptest::prelude::*;
 use sha2::Sha256;
 
 use super::*;
-use crate::event::{Origin as Maker, Payload, SessionEvent, Stem, Text, Way};
+use crate::event::{Origin as Maker, Payload, Redacted, SessionEvent, Stem, Text, Way};
+use crate::redact::TextPolicy;
 
 /// The commands of one switchboard, as Alice's transcript has them.
 #[derive(Clone, Default)]
@@ -23,7 +24,14 @@ impl Board {
         let mut board = Board::default();
         let stem = board.stem();
         let (format, software) = (crate::event::FORMAT.to_owned(), "test".to_owned());
-        board.events.push(Event::Session(SessionEvent { stem, format, version: 1, software, source: None }));
+        board.events.push(Event::Session(SessionEvent {
+            stem,
+            format,
+            version: 1,
+            software,
+            source: None,
+            redacted: None,
+        }));
         board.say(Direction::ClientToServer, &format!("USR 1 {ALICE} 1.2.3"), None);
         board
     }
@@ -459,6 +467,25 @@ fn limits_hold_whatever_is_claimed() {
     let mut board = Board::new();
     board.message(BOB, &Client::new(Version::One, BOB, 1).wrap("", &header.to_bytes(), b"abc"));
     assert_eq!(board.extract().0, []);
+}
+
+#[test]
+fn a_redacted_transcript_tells_what_is_gone() {
+    let (mut board, packets) = asked(Version::One, &picture(), 1000);
+    let Some(Event::Session(session)) = board.events.first_mut() else { panic!() };
+    session.redacted = Some(Redacted { software: "test".into(), text: TextPolicy::Class });
+    for mut packet in packets {
+        let data = Headers::parse(&packet).body_start() + HeaderV1::LENGTH;
+        let end = packet.len() - 4;
+        packet[data..end].fill(0);
+        board.message(BOB, &packet);
+    }
+    let (files, manifest, _) = board.extract();
+    assert_eq!(files, []);
+    let entry = &manifest.files[0];
+    assert_eq!((entry.kind, entry.status), (Kind::DisplayPicture, Status::Missing));
+    assert_eq!(entry.reason.as_deref(), Some("it was redacted"));
+    assert_eq!((manifest.transcripts[0].redacted, manifest.transcripts[0].masked, manifest.notes.len()), (true, 1, 2));
 }
 
 #[test]

@@ -4,7 +4,9 @@
 //! behind `\r\n` with `{n}` for its length; `{x*400}` stands for 400 of them; `C?` and `S?` are bytes that are no command; `... 60 s`
 //! passes. `# MSNP12` says what came before: a login with that version (then on a `board`, a switchboard), or nothing (`start`).
 
-use super::rule::Rule;
+use std::fmt::Write as _;
+
+use super::rule::{Needs, Rule};
 use super::{challenge, framing, keepalive, length, login, payload, switchboard, syntax, transaction, version};
 use crate::expression::closest;
 
@@ -14,8 +16,8 @@ pub static RULES: &[&Rule] = &[
     &framing::BLANK_LINE,
     &framing::OPAQUE,
     &framing::CUT_OFF,
-    &framing::TOO_SMALL,
     &framing::MISMATCH,
+    &framing::TOO_SMALL,
     &payload::XML_END,
     &length::MESSAGE,
     &length::LIST,
@@ -108,3 +110,26 @@ pub fn group(rule: &Rule) -> &'static str {
 pub const SOURCES: &str = "Documents: framing, session flow, commands and error codes are this project's notes on the protocol, of which \
 `mitmsn explain` prints the tables. Programs and people: ESC Escargot's server, PUR libpurple, BIT bitlbee, MIR Miranda, AMSN aMSN, PAP papyon, \
 SHARP msnp-sharp, KB21 its notes on MSNP21, M11 msnp11-sdk, WIKI yellows' wiki, NINA its wiki.";
+
+/// Returns the list of rules as Markdown, for the documentation.
+pub fn to_markdown() -> String {
+    let mut out = String::new();
+    let mut last = "";
+    for rule in RULES {
+        if group(rule) != last {
+            last = group(rule);
+            let _ = write!(
+                out,
+                "\n### {last}\n\n| rule | severity | finds | needs | source |\n| --- | --- | --- | --- | --- |\n"
+            );
+        }
+        let needs = match rule.needs {
+            Needs::Commands => "",
+            Needs::Bytes => "exact bytes",
+            Needs::Times => "times",
+        };
+        let Rule { id, severity, summary, reference, .. } = rule;
+        let _ = writeln!(out, "| `{id}` | {severity} | {summary} | {needs} | {reference} |");
+    }
+    out
+}

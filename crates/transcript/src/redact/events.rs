@@ -15,6 +15,7 @@ use super::names::{Mode, Names};
 use super::net::Net;
 use super::passage::Passage;
 use super::pen::Pen;
+use super::table;
 use crate::event::{CommandEvent, Event, FORMAT, Origin, Payload, Redacted, Sent, SessionEvent, Stem, Text};
 
 /// Redacts an event, or learns from it, or audits it, as the mode of `names` says.
@@ -89,6 +90,9 @@ impl Scribe<'_> {
                 }
             }
             Event::ConnectionClosed(closed) => {
+                let [client, server] = msnp::Direction::BOTH;
+                closed.client_bytes = passage.grown(closed.connection, client, closed.client_bytes);
+                closed.server_bytes = passage.grown(closed.connection, server, closed.server_bytes);
                 if !["client", "server", "proxy"].contains(&closed.by.as_str()) {
                     closed.by = self.label(&closed.by);
                 }
@@ -141,6 +145,10 @@ impl Scribe<'_> {
                 self.pen.person = None;
                 let new = command::redact(&mut self.pen, passage, &command, scope, from);
                 let new = self.whole(new, seq, &command)?;
+                if event.origin != Origin::Injected {
+                    let growth = new.as_bytes().len() as i64 - command.as_bytes().len() as i64;
+                    passage.grow(event.connection, command.direction(), growth);
+                }
                 let payload = event.payload.is_some();
                 (event.args, event.payload) = parts(&new, payload);
             }
@@ -230,13 +238,19 @@ impl Scribe<'_> {
 
     /// Keeps the places that are places, and adds those whose secrets were replaced here.
     fn masked(&mut self, masked: &mut Vec<String>, sent: &[String]) {
-        masked.retain(|place| PLACE.is_match(place));
+        masked.retain(|place| is_place(place));
         for place in self.pen.masked.drain(..).chain(sent.iter().cloned()) {
             if !masked.contains(&place) {
                 masked.push(place);
             }
         }
     }
+}
+
+/// Whether a text names a place of a command, and nobody.
+fn is_place(text: &str) -> bool {
+    let Some(parts) = PLACE.captures(text) else { return false };
+    parts.get(1).is_none_or(|name| table::is_header(name.as_str()))
 }
 
 fn parts(command: &msnp::Command, had_payload: bool) -> (Vec<Text>, Option<Payload>) {
@@ -254,8 +268,4 @@ static RECORDED: LazyLock<Regex> =
 static TIME: LazyLock<Regex> = LazyLock::new(|| form(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z$"));
 static SESSION: LazyLock<Regex> = LazyLock::new(|| form(r"^[0-9a-hjkmnp-tv-z]{4,26}$"));
 static VERSION: LazyLock<Regex> = LazyLock::new(|| form(r"^MSNP\d{1,2}$"));
-static PLACE: LazyLock<Regex> = LazyLock::new(|| {
-    form(
-        r"^(?:sent\[\d+\]\.)?(?:args\[\d+\]|payload(?:\.(?:MSPAuth|sid|kv|AuthCookie|Invitation-Cookie|Session-ID|Nonce|Hashed-Nonce|NetID|Conn-?ID))?)$",
-    )
-});
+static PLACE: LazyLock<Regex> = LazyLock::new(|| form(r"^(?:sent\[\d+\]\.)?(?:args\[\d+\]|payload(?:\.([\w-]+))?)$"));

@@ -207,21 +207,24 @@ fn mailbox(pen: &mut Pen<'_>, value: &str) -> String {
 /// `=?utf-8?B?Qm9i?=`: a name, whose pseudonym needs no encoding.
 pub(super) fn encoded_word(pen: &mut Pen<'_>, value: &str) -> String {
     let mut bytes = Vec::new();
-    for word in value.split("=?").skip(1) {
+    let mut rest = value;
+    while let Some((_, word)) = rest.split_once("=?") {
         let mut parts = word.splitn(3, '?');
         let (_, how, text) = (parts.next(), parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-        let text = text.split("?=").next().unwrap_or_default();
+        let (text, after) = text.split_once("?=").unwrap_or((text, ""));
         match how {
             "B" | "b" => bytes.extend(STANDARD.decode(text).unwrap_or_default()),
             _ => bytes.extend_from_slice(&msnp::argument::decode(text.replace('=', "%").replace('_', " ").as_bytes())),
         }
+        rest = after;
     }
     match std::str::from_utf8(&bytes) {
         Ok(name) if !name.trim().is_empty() => {
             let mapped = pen.value(Kind::Name, Policy::Map, name.trim());
             if mapped == name.trim() { value.to_owned() } else { mapped }
         }
-        _ => class(value),
+        // what cannot be read is no encoded word any more either
+        _ => class(&value.replace(['=', '?'], "x")),
     }
 }
 

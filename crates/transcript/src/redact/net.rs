@@ -166,6 +166,8 @@ impl Border {
         let (left, right) = (before.last().copied(), after.first().copied());
         let beyond = after.get(1).copied();
         let is_word = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || byte >= 0x80);
+        // what is played is told with \0 between its parts
+        let left = if before.ends_with(b"\\0") { None } else { left };
         let is_digit = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_digit());
         match self {
             Border::Free => true,
@@ -232,7 +234,10 @@ fn add(needles: &mut Vec<Needle>, names: &Names, kind: Kind, key: &str, original
         Kind::Cookie | Kind::Secret if is_telling(key, SHORTEST_SECRET) => text(key, Border::Word, whole),
         Kind::Hash if key.len() >= SHORTEST_TICKET => text(key, Border::Free, whole),
         Kind::Puid if key.len() >= SHORTEST_NUMBER => text(key, Border::Word, whole),
-        Kind::Number if key.len() >= SHORTEST_NUMBER => text(key, Border::Number, whole),
+        Kind::Number if key.len() >= SHORTEST_NUMBER => {
+            let is_decimal = key.bytes().all(|byte| byte.is_ascii_digit());
+            text(key, if is_decimal { Border::Number } else { Border::Word }, whole);
+        }
         Kind::Phone if key.len() >= SHORTEST_PHONE => {
             text(key, Border::Number, Some(pseudonym.trim_start_matches('+')));
             if original != key {

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use msnp::Direction;
+
 use crate::event::Event;
 use crate::screen::Tracker;
 
@@ -15,6 +17,8 @@ pub struct Passage {
     pub(super) is_native: bool,
     /// Old and new size of MSNSLP messages, by connection and message id: acknowledgements repeat them.
     totals: HashMap<(u64, u32), (u64, u64)>,
+    /// By how much what a connection received in each direction has grown.
+    growth: HashMap<(u64, Direction), i64>,
     /// Where the sequence numbers of a sender shift, and by how much.
     shifts: HashMap<(u64, Vec<u8>), Vec<Shift>>,
 }
@@ -41,9 +45,19 @@ impl Passage {
     pub(super) fn forget(&mut self, event: &Event) {
         self.tracker.forget(event);
         if let Event::ConnectionClosed(closed) = event {
+            self.growth.retain(|(connection, _), _| *connection != closed.connection);
             self.totals.retain(|(connection, _), _| *connection != closed.connection);
             self.shifts.retain(|(connection, _), _| *connection != closed.connection);
         }
+    }
+
+    pub(super) fn grow(&mut self, connection: u64, direction: Direction, by: i64) {
+        *self.growth.entry((connection, direction)).or_default() += by;
+    }
+
+    /// Returns how many bytes a connection has received, after what became of them.
+    pub(super) fn grown(&self, connection: u64, direction: Direction, bytes: u64) -> u64 {
+        bytes.saturating_add_signed(self.growth.get(&(connection, direction)).copied().unwrap_or_default())
     }
 
     pub(super) fn set_total(&mut self, connection: u64, message: u32, old: u64, new: u64) {

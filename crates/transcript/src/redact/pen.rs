@@ -307,7 +307,8 @@ impl Pen<'_> {
         }
         let parts: Vec<String> = value
             .split('&')
-            .map(|part| match part.split_once('=') {
+            // the padding of base64 is no end of a key
+            .map(|part| match part.split_once('=').filter(|(key, _)| matches!(*key, "t" | "p")) {
                 Some((key, part)) => format!("{key}={}", self.names.look(Kind::Ticket, part, None)),
                 None => self.names.look(Kind::Ticket, part, None),
             })

@@ -75,6 +75,15 @@ pub(super) fn header(content: &str, name: &str) -> Option<&'static Row> {
     })
 }
 
+/// Whether some content type has a header of this name.
+pub(super) fn is_header(name: &str) -> bool {
+    let is_known = |row: &Row| match row.place {
+        Place::Header(_, known) | Place::Slp(known) => known.eq_ignore_ascii_case(name),
+        _ => false,
+    };
+    ROWS.iter().any(is_known)
+}
+
 /// Returns the row of a body.
 pub(super) fn body(content: &str) -> Option<&'static Row> {
     ROWS.iter().find(|row| matches!(row.place, Place::Body(of) if is_content(of, content)))
@@ -490,6 +499,7 @@ pub const PUBLIC_HEADERS: &[&str] = &[
     "MPOPEnabled",
     "BetaInvites",
     "Client-Name",
+    "User-Agent",
     "Chat-Logging",
     "Invitation-Command",
     "Application-Name",
