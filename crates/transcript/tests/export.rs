@@ -176,7 +176,11 @@ fn text_is_as_people_quote_it() {
 
 #[test]
 fn a_filter_leaves_out_the_other_commands() {
-    let filter = |source: &str| Options { filter: Some(Expression::compile(source).unwrap()), redacted: true };
+    let filter = |source: &str| Options {
+        filter: Some(Expression::compile(source).unwrap()),
+        redacted: true,
+        ..Options::default()
+    };
     let options = filter("verb == 'QNG' && from == 'server'");
     let text = export("text", &[everything()], &options);
     let end = "# Commands: 1 of 50\n# Filter: verb == 'QNG' && from == 'server'\n# Recorded by: mitmsn 0.1.0\n\

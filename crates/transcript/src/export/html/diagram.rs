@@ -70,10 +70,11 @@ impl Diagram {
     pub(super) fn of(plan: &Plan<'_>) -> Diagram {
         let mut diagram = Diagram::default();
         let mut last: Option<Row> = None;
+        let own = plan.summary.account.as_deref().map(str::to_lowercase);
         let walked = walk(plan.transcript, plan.options, |step| {
             let Some(connection) = step.event.connection().filter(|&number| number != 0) else { return Ok(()) };
             diagram.know(connection);
-            let what = match (&step.what, step.event) {
+            let mut what = match (&step.what, step.event) {
                 (What::Command(event, command), _) => arrow(event, command, step.scope),
                 (_, Event::ConnectionOpened(_)) => Drawn::Opened,
                 (_, Event::ConnectionClosed(_)) => Drawn::Closed,
@@ -82,8 +83,10 @@ impl Diagram {
                 }
                 _ => return Ok(()),
             };
-            if let Drawn::Arrow { person: Some(person), .. } = &what {
-                diagram.meet(person);
+            if let Drawn::Arrow { person, .. } = &mut what {
+                // servers tell the client of itself too
+                person.take_if(|person| own.as_ref() == Some(person));
+                person.iter().for_each(|person| diagram.meet(person));
             }
             let row = Row { index: step.index, time: clock(&step.event.stem().time).to_owned(), connection, what };
             match last.as_mut().filter(|last| last.takes(&row)) {
