@@ -113,8 +113,10 @@ fn a_papyon_log_has_times_of_day_and_redirects() {
         "[00:00:01 DEBUG papyon.protocol.notification] <-> Redirecting to 192.0.2.10:1863\n",
         "[00:00:02 DEBUG papyon.transport] >>> VER 3 MSNP18 MSNP16\n",
         "[00:00:03 DEBUG papyon.transport] >>> UUX 7 51\r\n\t[payload]\n",
+        "[00:00:03 DEBUG papyon.transport] >>> not a command\n",
     );
-    let (told, _) = told(log);
+    let (told, report) = told(log);
+    assert_eq!(report.problems, ["/logs/a.log:8: no command behind the arrow"]);
     let wanted = [
         r#"1 opened "" """#,
         r"1 >>> VER 0 MSNP18 MSNP16\r\n",
