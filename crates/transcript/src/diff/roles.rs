@@ -48,7 +48,8 @@ pub(super) fn pair(a: &Side, b: &Side, accounts: &AccountMap) -> Vec<(Option<usi
             }
         }
     }
-    let mut placed: Vec<(usize, (Option<usize>, Option<usize>))> =
+    type Pair = (Option<usize>, Option<usize>);
+    let mut placed: Vec<(usize, Pair)> =
         partner.iter().enumerate().map(|(index, other)| (2 * index + 1, (Some(index), *other))).collect();
     let mut before = 0;
     for (other, index) in owner.iter().enumerate() {

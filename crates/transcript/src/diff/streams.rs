@@ -158,7 +158,9 @@ fn fill(mine: &[usize], yours: &[usize], found: &mut Vec<(usize, usize)>) {
         if let ([our], [their]) = (&left[..], &right[..]) {
             more.push((*our, *their));
         }
-        (mine.next(), yours.next());
+        // the pair itself
+        mine.next();
+        yours.next();
     }
     found.extend(more);
     found.sort_unstable();

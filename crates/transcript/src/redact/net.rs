@@ -169,14 +169,16 @@ impl Border {
         // what is played is told with \0 between its parts
         let left = if before.ends_with(b"\\0") { None } else { left };
         let is_digit = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_digit());
+        // a dot ends a sentence, or joins what is behind it
+        let goes_on = is_word(right) || right == Some(b'.') && is_word(beyond);
         match self {
             Border::Free => true,
             Border::Word => !is_word(left) && !is_word(right),
             Border::Account => {
                 let joins = |byte: Option<u8>| is_word(byte) || byte.is_some_and(|byte| b"._+-".contains(&byte));
-                !joins(left) && !is_word(right) && !(right == Some(b'.') && is_word(beyond))
+                !joins(left) && !goes_on
             }
-            Border::Domain => !is_word(right) && !(right == Some(b'.') && is_word(beyond)),
+            Border::Domain => !goes_on,
             Border::Number => !is_digit(left) && !is_digit(right),
             Border::Ip => {
                 let joins = |dot: Option<u8>, next: Option<u8>| dot == Some(b'.') && is_digit(next);
@@ -340,10 +342,10 @@ fn walk(bytes: &[u8], depth: usize, is_base64: bool, look: &mut impl FnMut(&[u8]
     if depth >= DEEPEST {
         return;
     }
-    if let Cow::Owned(decoded) = msnp::argument::decode(bytes) {
-        if decoded != bytes {
-            walk(&decoded, depth + 1, is_base64, look);
-        }
+    if let Cow::Owned(decoded) = msnp::argument::decode(bytes)
+        && decoded != bytes
+    {
+        walk(&decoded, depth + 1, is_base64, look);
     }
     if let Some(decoded) = entities(bytes) {
         walk(&decoded, depth + 1, is_base64, look);
