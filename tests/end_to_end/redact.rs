@@ -18,8 +18,7 @@ const COPY: &str = "20261122T120000Z_alice@example.com_01jd000000000000000000000
 
 fn mitmsn(folder: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
     let binary = env!("CARGO_BIN_EXE_mitmsn");
-    let Output { status, stdout, stderr } =
-        Command::new(binary).args(arguments).current_dir(folder).output().unwrap();
+    let Output { status, stdout, stderr } = Command::new(binary).args(arguments).current_dir(folder).output().unwrap();
     (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
 }
 
@@ -47,7 +46,8 @@ fn a_copy_can_be_shared_and_the_map_finds_what_should_not_be_there() {
     let (code, _, log) = mitmsn(folder.path(), &["redact", "--check", &copied, "--map", "who.json"]);
     assert_eq!((code, log.trim()), (Some(0), "mitmsn: 1 file searched for 2 values: nothing is left"));
     // the address in base64, in a page
-    fs::write(folder.path().join("page.html"), "<p>x</p>\n<p>emVidWxvbi5xdXV4QHByaXZhdGUuZXhhbXBsZS5uZXQ=</p>\n").unwrap();
+    fs::write(folder.path().join("page.html"), "<p>x</p>\n<p>emVidWxvbi5xdXV4QHByaXZhdGUuZXhhbXBsZS5uZXQ=</p>\n")
+        .unwrap();
     let (code, _, log) = mitmsn(folder.path(), &["redact", "--check", "page.html", "--map", "who.json"]);
     assert_eq!(code, Some(1), "{log}");
     assert!(log.contains("page.html: line 2") && log.contains("address") && !log.contains("zebulon"), "{log}");
@@ -58,7 +58,8 @@ fn what_cannot_be_read_is_said_and_the_rest_is_redacted() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("torn.jsonl"), format!("{SESSION}{{\"type\":\"comm")).unwrap();
     fs::write(folder.path().join("other.jsonl"), "hello\n").unwrap();
-    let (code, out, log) = mitmsn(folder.path(), &["redact", "torn.jsonl", "other.jsonl", "absent.jsonl", "-o", "public"]);
+    let (code, out, log) =
+        mitmsn(folder.path(), &["redact", "torn.jsonl", "other.jsonl", "absent.jsonl", "-o", "public"]);
     assert_eq!((code, out.trim()), (Some(1), "public/redacted-1.jsonl"), "{log}");
     for said in ["torn.jsonl:4 is cut off", "other.jsonl:1: ", "absent.jsonl"] {
         assert!(log.contains(said), "{said}: {log}");
