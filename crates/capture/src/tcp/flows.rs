@@ -90,7 +90,7 @@ impl Flows {
         let side = usize::from(segment.from > segment.to);
         let ends = if side == 0 { [segment.from, segment.to] } else { [segment.to, segment.from] };
         let is_new = match self.flows.get(&ends) {
-            None => !segment.is_reset && !(segment.is_fin && segment.bytes.is_empty()),
+            None => !(segment.is_reset || segment.is_fin && segment.bytes.is_empty()),
             Some(entry) => segment.is_syn && entry.flow.is_other(side, segment),
         };
         let mut listeners = Listeners { gateways: &mut self.gateways, sink, report, next_key: &mut self.next_key };
