@@ -150,7 +150,8 @@ fn opens(bytes: &[u8]) -> bool {
 fn http(evidence: &Evidence<'_>, client: usize) -> Option<Option<(Carries, usize)>> {
     let (request, response) = (evidence.bytes[client], evidence.bytes[1 - client]);
     let is_request = METHODS.iter().any(|method| request.starts_with(method));
-    if !(is_request || request.is_empty() && response.starts_with(b"HTTP/1.")) {
+    let is_response = request.is_empty() && response.starts_with(b"HTTP/1.");
+    if !is_request && !is_response {
         return None;
     }
     let is_gateway = contains_ignoring_case(request_head(request), b"gateway.dll")

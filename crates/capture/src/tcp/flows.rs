@@ -156,7 +156,7 @@ impl Flows {
 
     /// Looks after those that wait for something.
     fn check(&mut self, sink: &mut dyn Sink, report: &mut Report) {
-        self.next_check = self.now + CHECK;
+        self.next_check = self.now.saturating_add(CHECK);
         let mut listeners = Listeners { gateways: &mut self.gateways, sink, report, next_key: &mut self.next_key };
         let (flows, held, now) = (&mut self.flows, &mut self.held, self.now);
         self.waiting.retain(|ends| {
@@ -168,7 +168,7 @@ impl Flows {
             entry.is_listed
         });
         if self.now >= self.next_sweep {
-            self.next_sweep = self.now + SWEEP;
+            self.next_sweep = self.now.saturating_add(SWEEP);
             let now = self.now;
             self.sweep(sink, report, |flow| {
                 let idle = now.saturating_sub(flow.last);

@@ -5,6 +5,7 @@ use std::process::Command;
 use super::support::{Connection, Seen, dialogue, import, simple_pcap};
 
 /// Returns what tshark says that the two ends of a TCP connection sent; `None` if it is not installed.
+#[expect(clippy::print_stderr, reason = "says that it could not run")]
 fn follow(capture: &std::path::Path, stream: usize) -> Option<[Vec<u8>; 2]> {
     let follow = format!("follow,tcp,raw,{stream}");
     let output = match Command::new("tshark").arg("-r").arg(capture).args(["-q", "-z", &follow]).output() {
