@@ -151,6 +151,7 @@ fn wrong_usage_and_broken_input_are_told_apart() {
 }
 
 /// A browser's view of a page: the document as it is in the end, and what the browser's console says.
+#[expect(clippy::print_stderr, reason = "a test that cannot run says so")]
 fn browse(folder: &Path, page: &str) -> Option<(String, String)> {
     let Some(browser) = ["chromium", "chromium-browser", "google-chrome"].iter().find_map(|name| which(name)) else {
         eprintln!("NOT TESTED: the pages in a browser need chromium");

@@ -25,15 +25,18 @@ pub(super) fn run(arguments: &cli::Diff) -> Result<ExitCode> {
     for problem in a.problems.iter().chain(&b.problems) {
         anstream::eprintln!("mitmsn: {problem}");
     }
-    let mut options = diff::Options::default();
-    options.accounts = match arguments.accounts {
-        cli::Accounts::Exact => Accounts::Exact,
-        cli::Accounts::Owner => Accounts::Owner,
-        cli::Accounts::Any => Accounts::Any,
+    let options = diff::Options {
+        accounts: match arguments.accounts {
+            cli::Accounts::Exact => Accounts::Exact,
+            cli::Accounts::Owner => Accounts::Owner,
+            cli::Accounts::Any => Accounts::Any,
+        },
+        map: arguments.map.clone(),
+        what: if arguments.sent { What::Left } else { What::Arrived },
+        pings: arguments.pings,
+        filter,
+        ignores,
     };
-    options.map.clone_from(&arguments.map);
-    options.what = if arguments.sent { What::Left } else { What::Arrived };
-    (options.pings, options.filter, options.ignores) = (arguments.pings, filter, ignores);
     let found = match Diff::of(&a, &b, options) {
         Ok(found) => found,
         Err(error) => return Ok(wrong_usage(&format!("--map: {error}"))),

@@ -64,7 +64,7 @@ impl Task {
         let name = file.file_name().unwrap_or(file.as_os_str()).to_string_lossy();
         let mut extractor = Extractor::new(&name, self.limits);
         let mut events = 0u64;
-        while let Some(event) = reader.next() {
+        for event in reader.by_ref() {
             match event {
                 Ok(event) => {
                     events += 1;

@@ -40,8 +40,7 @@ fn covered(file: &str, a: &[&str], b: &[&str]) -> Vec<u64> {
     let path = folder().join(file);
     let source = std::fs::read_to_string(&path).unwrap();
     let ignores = parse_ignores(&path, &source).unwrap_or_else(|problems| panic!("{}", render_all(&problems, false)));
-    let mut options = Options::default();
-    options.ignores = ignores;
+    let options = Options { ignores, ..Options::default() };
     let diff = Diff::of(&transcript(a), &transcript(b), options).unwrap();
     assert!(diff.is_same(), "{}", diff::text::draw(&diff, diff::text::Options::default()));
     diff.ignores.iter().map(|(_, count)| *count).collect()

@@ -107,6 +107,7 @@ fn pages(transcripts: &[Transcript], options: &Options) -> tempfile::TempDir {
 }
 
 /// Asks a judge; `None`, and says so, where there is no Python.
+#[expect(clippy::print_stderr, reason = "a test that cannot run says so")]
 fn judge(script: &str, files: &[&Path]) -> Option<String> {
     let mut process = Process::new("python3");
     process.arg("-B").arg(here("tests/judges").join(script)).args(files);

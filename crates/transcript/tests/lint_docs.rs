@@ -1,5 +1,4 @@
 //! The list of rules in the documentation is that of the table.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::Path;
 

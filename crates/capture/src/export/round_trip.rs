@@ -68,11 +68,12 @@ fn shape(transcripts: &[Transcript]) -> Vec<Shape> {
                     }
                     shape.items.push((way.into(), String::new(), format!("{:?} missing", event.length)));
                 }
-                Event::Note(event) if !event.text.starts_with("connection ") && !event.text.contains("missing") => {
-                    // what joined a connection is a note too, and an event
-                    if !event.text.starts_with("belongs to") {
-                        shape.items.push(("note".into(), time, event.text.clone()));
-                    }
+                // what joined a connection is a note too, and an event
+                Event::Note(event)
+                    if !["connection ", "belongs to"].iter().any(|start| event.text.starts_with(start))
+                        && !event.text.contains("missing") =>
+                {
+                    shape.items.push(("note".into(), time, event.text.clone()));
                 }
                 _ => {}
             }
