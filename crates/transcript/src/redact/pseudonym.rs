@@ -107,8 +107,10 @@ fn ip(original: &str, number: u64) -> IpAddr {
             Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, (number >> 16) as u16, number as u16).into()
         }
         Ok(IpAddr::V6(_)) => Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, (number >> 16) as u16, number as u16).into(),
-        Ok(IpAddr::V4(ip)) if ip.is_link_local() => Ipv4Addr::new(169, 254, high, low).into(),
-        Ok(IpAddr::V4(ip)) if ip.is_private() => Ipv4Addr::new(10, (number >> 16) as u8, high, low).into(),
+        Ok(IpAddr::V4(ip)) if ip.is_link_local() && number < 256 => Ipv4Addr::new(169, 254, 0, low).into(),
+        Ok(IpAddr::V4(ip)) if ip.is_private() || ip.is_link_local() => {
+            Ipv4Addr::new(10, (number >> 16) as u8, high, low).into()
+        }
         _ if number < 255 => Ipv4Addr::new(203, 0, 113, low).into(),
         // for benchmarks between networks: nobody's
         _ => Ipv4Addr::new(198, 18 | ((number >> 16) as u8 & 1), high, low).into(),
