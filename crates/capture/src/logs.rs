@@ -1,7 +1,7 @@
 //! Readers of logs: what people kept of MSNP before there was a proxy to record it.
 //!
 //! [`Log::of`] tells the formats apart by their content, [`read`] reads one. All but [`Log::Dialogue`] are lines among others, each
-//! with one command; [`teller`] puts them on connections, finds their payloads in the lines that follow, and tells the sink. A log
+//! with one command; `teller` puts them on connections, finds their payloads in the lines that follow, and tells the sink. A log
 //! that leaves a payload out becomes a command and a gap of that length, never made-up bytes.
 
 use std::io::BufRead;

@@ -1,6 +1,6 @@
 //! What becomes of every place: the rows that the code follows.
 //!
-//! A place that has no row is not kept but for what cannot identify: see [`super::pen`]. Credentials on lines are known to
+//! A place that has no row is not kept but for what cannot identify: see `pen.rs`. Credentials on lines are known to
 //! [`crate::mask`], which hides what no row maps. What never reaches a transcript has no row: the HTTP services of logins,
 //! address books and gateways; where their bytes appear they are opaque, and dropped.
 
