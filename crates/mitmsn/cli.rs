@@ -63,6 +63,7 @@ Examples:
   mitmsn import old-traffic.pcapng -o sessions make transcripts of a packet capture
   mitmsn export session.jsonl --format html -o pages
   mitmsn check --rules my.toml --against session.jsonl
+  mitmsn search 'hello OR \"see you\"'           where that was said, in all recordings
   mitmsn lint session.jsonl                    what is wrong in it; coverage and stats count what is there
   mitmsn diff ours.jsonl theirs.jsonl          what differs between two sessions
   mitmsn replay server session.jsonl           be the server of that session, for a client without one
