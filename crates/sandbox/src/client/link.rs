@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -37,8 +36,14 @@ pub(super) struct Link {
 struct Shared {
     inbox: Mutex<Inbox>,
     arrived: Notify,
-    writer: tokio::sync::Mutex<OwnedWriteHalf>,
-    last_id: AtomicU32,
+    writer: tokio::sync::Mutex<Writer>,
+}
+
+/// Numbers and writes in one: what gets the next id also leaves next.
+#[derive(Debug)]
+struct Writer {
+    stream: OwnedWriteHalf,
+    last_id: u32,
 }
 
 #[derive(Debug, Default)]
@@ -62,8 +67,7 @@ impl Link {
         let shared = Arc::new(Shared {
             inbox: Mutex::default(),
             arrived: Notify::new(),
-            writer: tokio::sync::Mutex::new(writer),
-            last_id: AtomicU32::new(0),
+            writer: tokio::sync::Mutex::new(Writer { stream: writer, last_id: 0 }),
         });
         let reader = tokio::spawn(read_all(reader, shared.clone(), version));
         Ok(Link { address: address.into(), timeout: limit, shared, reader })
@@ -71,7 +75,11 @@ impl Link {
 
     /// Sends a command as it is, with the payload's length appended.
     pub(super) async fn send(&mut self, line: &str, payload: Option<&[u8]>) -> Result<(), ClientError> {
-        let sent = timeout(self.timeout, self.shared.write(line, payload)).await;
+        self.in_time(self.shared.write(line, payload)).await
+    }
+
+    async fn in_time<R>(&self, sending: impl Future<Output = io::Result<R>>) -> Result<R, ClientError> {
+        let sent = timeout(self.timeout, sending).await;
         let sent = sent.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
         sent.map_err(|source| ClientError::Broken { address: self.address.clone(), source })
     }
@@ -83,10 +91,8 @@ impl Link {
         arguments: &str,
         payload: Option<&[u8]>,
     ) -> Result<String, ClientError> {
-        let id = self.shared.next_id().to_string();
-        let line = if arguments.is_empty() { format!("{verb} {id}") } else { format!("{verb} {id} {arguments}") };
-        self.send(&line, payload).await?;
-        Ok(id)
+        let id = self.in_time(self.shared.write_numbered(verb, arguments, payload)).await?;
+        Ok(id.to_string())
     }
 
     /// Sends a command with the next transaction id, and returns the first command that answers it.
@@ -175,18 +181,29 @@ impl Shared {
         self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn next_id(&self) -> u32 {
-        self.last_id.fetch_add(1, Ordering::Relaxed) + 1
+    async fn write(&self, line: &str, payload: Option<&[u8]>) -> io::Result<()> {
+        self.writer.lock().await.write(line, payload).await
     }
 
-    async fn write(&self, line: &str, payload: Option<&[u8]>) -> io::Result<()> {
+    async fn write_numbered(&self, verb: &str, arguments: &str, payload: Option<&[u8]>) -> io::Result<u32> {
+        let mut writer = self.writer.lock().await;
+        writer.last_id += 1;
+        let id = writer.last_id;
+        let line = if arguments.is_empty() { format!("{verb} {id}") } else { format!("{verb} {id} {arguments}") };
+        writer.write(&line, payload).await?;
+        Ok(id)
+    }
+}
+
+impl Writer {
+    async fn write(&mut self, line: &str, payload: Option<&[u8]>) -> io::Result<()> {
         let mut bytes = line.as_bytes().to_vec();
         if let Some(payload) = payload {
             bytes.extend_from_slice(format!(" {}", payload.len()).as_bytes());
         }
         bytes.extend_from_slice(b"\r\n");
         bytes.extend_from_slice(payload.unwrap_or_default());
-        self.writer.lock().await.write_all(&bytes).await
+        self.stream.write_all(&bytes).await
     }
 }
 
@@ -228,8 +245,8 @@ async fn read_all(mut stream: OwnedReadHalf, shared: Arc<Shared>, version: Versi
 async fn answer(command: &Command, shared: &Shared, version: Version) -> Option<()> {
     let product = challenge::product_for(version)?;
     let answer = challenge::answer(command.argument(1)?, product, version);
-    let line = format!("QRY {} {}", shared.next_id(), product.id);
-    shared.write(&line, Some(answer.as_bytes())).await.ok()
+    shared.write_numbered("QRY", product.id, Some(answer.as_bytes())).await.ok()?;
+    Some(())
 }
 
 fn split_address(address: &str) -> Result<(&str, u16), ClientError> {
