@@ -25,6 +25,7 @@ use crate::engine::Shared;
 use crate::hook::Interest;
 use crate::lane::Lane;
 use crate::transactions::Transactions;
+use orders::First;
 
 mod consult;
 mod faults;
@@ -305,15 +306,19 @@ impl Relay {
         self.transactions.expire(now);
         let patience = limits.unfinished_line;
         for direction in Direction::BOTH {
-            let lane = &mut self.lanes[direction.index()];
+            let lane = &self.lanes[direction.index()];
             if lane.held_since.is_none_or(|since| now < since + patience) {
                 continue;
             }
-            if self.transactions.is_on() && direction == Direction::ServerToClient && !lane.partial.contains(&b'\n') {
-                // it may answer an injection: only a whole line tells
-                lane.held_since = None;
-                continue;
-            }
+            let start = match self.first_of(direction) {
+                First::AsItCame => None,
+                First::Renumbered(start) => Some(start),
+                First::Later => {
+                    self.lanes[direction.index()].held_since = None;
+                    continue;
+                }
+            };
+            let lane = &mut self.lanes[direction.index()];
             let (connection, from, bytes) = (self.connection.number, direction.sender(), lane.partial.len());
             if lane.partial.contains(&b'\n') {
                 let hint = "it may or may not have a payload";
@@ -323,9 +328,7 @@ impl Relay {
             }
             lane.held_since = None;
             let partial = std::mem::take(&mut lane.partial);
-            let renumbered = if lane.streamed == 0 { self.renumber_start(direction, &partial) } else { None };
-            let lane = &mut self.lanes[direction.index()];
-            let rest = renumbered.as_deref().unwrap_or(&partial[lane.streamed..]);
+            let rest = start.as_deref().unwrap_or(&partial[lane.streamed..]);
             let result = lane.forward(rest, 0, &sockets[1 - direction.index()]);
             lane.streamed = partial.len();
             lane.partial = partial;

@@ -227,6 +227,26 @@ async fn a_line_without_an_end_leaves_under_its_translated_id() {
 }
 
 #[tokio::test]
+async fn a_line_that_stops_within_its_id_waits_for_the_rest_of_it() {
+    let mut rig = Rig::start("").await;
+    let cuts = [(2, "C", "HG 2", 3), (4, "CHG", " 3", 5), (6, "CHG ", "4", 7), (8, "CHG 1", "4", 18)];
+    for (injected, start, end, sent) in cuts {
+        let command = Command::new(ClientToServer, b"URL 0 INBOX", None).unwrap();
+        let (to, mut answers) = mpsc::channel(64);
+        rig.client.send(start).await;
+        // it is over later than anybody waits for the end of a line
+        let injection = Injection::new(command).numbered().answers(to).patience(Duration::from_millis(200));
+        assert!(rig.connection().inject(injection));
+        rig.server.expect(&format!("URL {injected} INBOX\r\n")).await;
+        assert_eq!(next(&mut answers).await, format!("sent URL {injected} INBOX"));
+        assert_eq!(next(&mut answers).await, "quiet");
+        rig.client.send(&format!("{end} NLN\r\n")).await;
+        rig.server.expect(&format!("CHG {sent} NLN\r\n")).await;
+    }
+    rig.finish().await;
+}
+
+#[tokio::test]
 async fn a_server_that_leaves_ends_the_wait_for_its_answer() {
     let mut rig = Rig::start("").await;
     let mut answers = rig.inject(ClientToServer, "URL {trid} INBOX", None);

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use msnp::argument::Scope;
-use msnp::{Command, Direction, TransactionId};
+use msnp::command::transaction_id;
+use msnp::{Command, Direction, TransactionId, Verb, table};
 
 use super::Relay;
 use crate::connection::Releasing;
@@ -135,18 +136,40 @@ impl Relay {
         }
     }
 
-    /// Gives the start of a command that is forwarded before it is whole the id that it has towards the server.
-    pub(super) fn renumber_start(&mut self, direction: Direction, start: &[u8]) -> Option<Vec<u8>> {
-        if direction == Direction::ServerToClient || !self.transactions.is_on() {
-            return None;
+    /// Decides how the start of a line leaves whose end does not come. The client's gets the id that the command has
+    /// towards the server.
+    pub(super) fn first_of(&mut self, direction: Direction) -> First {
+        let lane = &self.lanes[direction.index()];
+        if !self.transactions.is_on() || lane.streamed > 0 {
+            return First::AsItCame;
         }
-        let (verb, rest) = start.split_at_checked(4)?;
-        let end = rest.iter().position(|byte| !byte.is_ascii_digit())?;
-        let id = TransactionId::from_token(&rest[..end])?;
-        let verb = msnp::Verb::of_line(verb)?;
-        let number = self.transactions.outgoing(id, verb)?;
+        let start = &lane.partial;
+        let line = start.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        let is_whole = line.len() < start.len();
+        if direction == Direction::ServerToClient {
+            // it may answer an injection: only a whole line tells
+            return if is_whole { First::AsItCame } else { First::Later };
+        }
+        let Some(verb) = Verb::of_line(line) else {
+            // a verb, or what follows it, may be still to come
+            return if start.len() < 4 { First::Later } else { First::AsItCame };
+        };
+        let is_open = !is_whole && line.len() <= 4 + LONGEST_ID && !line.iter().skip(4).any(|byte| *byte == b' ');
+        match table::transaction_id_rule(verb, direction) {
+            // digits that go on may become another id
+            Some(true) if is_open => return First::Later,
+            // the form tells, and that is known by its end
+            None if !is_whole => return First::Later,
+            _ => {}
+        }
+        let id = transaction_id(direction, line.trim_ascii_end(), self.scope());
+        let Some((id, number)) = id.and_then(|id| Some((id, self.transactions.outgoing(id, verb)?))) else {
+            return First::AsItCame;
+        };
         self.streamed_ids = Some((id.0, number));
-        Some([&start[..4], number.to_string().as_bytes(), &rest[end..]].concat())
+        let (verb, rest) = self.lanes[direction.index()].partial.split_at(4);
+        let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        First::Renumbered([verb, number.to_string().as_bytes(), &rest[digits..]].concat())
     }
 
     pub(super) fn report(&mut self, event: Event<'_>) {
@@ -177,3 +200,15 @@ fn to_bytes(commands: &[Command], ids: Option<(u32, u32)>) -> Vec<u8> {
     let commands = numbered(commands.to_vec(), ids);
     commands.iter().flat_map(|command| command.as_bytes()).copied().collect()
 }
+
+/// How the start of a line leaves that is not whole.
+pub(super) enum First {
+    AsItCame,
+    /// With another id.
+    Renumbered(Vec<u8>),
+    /// When more of it has come.
+    Later,
+}
+
+/// Digits of the highest transaction id.
+const LONGEST_ID: usize = 10;
