@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use msnp_transcript::extract::{Manifest, TextMessage};
+use msnp_transcript::extract::{Manifest, TextMessage, schema};
 
 fn mitmsn(home: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mitmsn"));
@@ -38,6 +38,8 @@ fn a_chat_is_taken_apart_into_files() {
     let manifest: Manifest = serde_json::from_slice(&output.stdout).unwrap();
     let written = fs::read(folder.join("manifest.json")).unwrap();
     assert_eq!(serde_json::from_slice::<Manifest>(&written).unwrap(), manifest);
+    let schema = jsonschema::validator_for(&schema()).unwrap();
+    schema.validate(&serde_json::from_slice(&written).unwrap()).unwrap();
     let mut expected: Vec<String> = manifest.files.iter().filter_map(|entry| entry.file.clone()).collect();
     expected.extend(["manifest.json".to_owned(), "messages.jsonl".to_owned()]);
     expected.sort();

@@ -109,17 +109,18 @@ impl Index {
         if !path.exists() {
             return Err(IndexError::Missing { path: path.to_owned() });
         }
-        let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-        let (connection, found) = match version(&connection, path) {
+        let open = |path: &Path, flags| {
+            let connection = connect(path, flags | OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+            let found = version(&connection, path)?;
+            Ok((connection, found))
+        };
+        let (connection, found) = match open(path, OpenFlags::empty()) {
             // without the right to write beside it, only a database that nobody writes can be read
             Err(IndexError::Write { .. }) => {
                 let text = path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
-                let uri = PathBuf::from(format!("file:{text}?immutable=1"));
-                let connection = connect(&uri, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI)?;
-                let found = version(&connection, path)?;
-                (connection, found)
+                open(&PathBuf::from(format!("file:{text}?immutable=1")), OpenFlags::SQLITE_OPEN_URI)?
             }
-            found => (connection, found?),
+            opened => opened?,
         };
         match found {
             Some(VERSION) => Ok(Index {

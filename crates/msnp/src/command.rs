@@ -156,6 +156,12 @@ impl Command {
         &self.bytes[self.line + self.eol..]
     }
 
+    /// Returns where the parts lie: what [`Command::from_span`] makes the same command of.
+    pub fn span(&self) -> CommandSpan {
+        let (line, len) = (self.line as u32, self.bytes.len() as u32);
+        CommandSpan { line, eol: self.eol as u8, slot: self.slot, len }
+    }
+
     /// Returns the exact bytes.
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes

@@ -39,7 +39,7 @@ pub use self::collection::{Collection, NewFile};
 pub use self::context::ObjectDescription;
 pub use self::manifest::{
     Carrier, Entry, FORMAT, HashCheck, Kind, Manifest, Missing, Origin, Shortcut, Sighting, Status, TextMessage,
-    VERSION,
+    VERSION, schema,
 };
 
 /// How much is kept in memory.

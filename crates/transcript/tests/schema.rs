@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use msnp_transcript::{diff, event, state};
+use msnp_transcript::{diff, event, extract, state};
 use serde_json::Value;
 
 const HEADER: &str = r#"{"type":"session","seq":0,"time":"2026-11-22T12:00:00.000000Z","session":"01jd","format":"mitmsn-transcript","version":1,"software":"mitmsn 0.1.0"}"#;
@@ -10,9 +10,12 @@ const COMMAND: &str = r#"{"type":"command","seq":17,"time":"2026-11-22T12:00:01.
 
 #[test]
 fn the_committed_schemas_are_current() {
-    for (name, schema) in
-        [("transcript", event::schema()), ("state", state::schema()), ("diff", diff::report::schema())]
-    {
+    for (name, schema) in [
+        ("transcript", event::schema()),
+        ("state", state::schema()),
+        ("diff", diff::report::schema()),
+        ("extract", extract::schema()),
+    ] {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../docs/{name}.schema.json"));
         let current = serde_json::to_string_pretty(&schema).unwrap() + "\n";
         if std::env::var_os("UPDATE_SCHEMA").is_some() {

@@ -18,7 +18,7 @@ use msnp_transcript::event::Stem;
 use msnp_transcript::id::Stamp;
 use msnp_transcript::state::{Seen, SessionState};
 
-use crate::ring::{Ring, Source, What};
+use crate::ring::{Ring, Source};
 use crate::types;
 
 /// The observer behind the control interface.
@@ -74,7 +74,7 @@ struct News {
 enum Seldom {
     /// A command that was forwarded as it came, and where its bytes start.
     Command(Direction, CommandSpan, usize),
-    Changed(Arc<Changed>),
+    Changed(Box<Changed>),
     Injected(Command),
     Released(u64, Option<Vec<Command>>),
     Closed(u64),
@@ -263,17 +263,16 @@ impl Observer for Live {
                 }
             }
             Event::Changed(changed) => {
-                let changed = Arc::new(changed.clone());
                 let mut now = lock(&tracked.now);
                 let received = &changed.received;
                 now.errors += u64::from(received.verb().is_error());
                 if TELLING.holds(received.direction(), received.slot()) {
-                    now.news.add(about.time, place, Seldom::Changed(Arc::clone(&changed)));
+                    now.news.add(about.time, place, Seldom::Changed(Box::new(changed.clone())));
                 }
                 now.know(about, place);
                 drop(now);
                 if self.is_awake() {
-                    self.ring.add(source, What::Changed(changed));
+                    self.ring.changed(source, changed);
                 }
             }
             Event::Injected { command, by } => {
@@ -282,7 +281,7 @@ impl Observer for Live {
                 now.know(about, place);
                 drop(now);
                 if self.is_awake() {
-                    self.ring.add(source, What::Injected(Box::new(command.clone()), Arc::clone(by)));
+                    self.ring.injected(source, command, by);
                 }
             }
             other => {
@@ -296,7 +295,7 @@ impl Observer for Live {
                 let stem =
                     Stem { seq: 0, time: Stamp::of(about.time).to_string(), session: about.session.id().to_owned() };
                 if let Some(line) = convert::plain(other, about, stem, self.keep_secrets) {
-                    self.ring.add(source, What::Other(Box::new(line)));
+                    self.ring.add(source, line);
                 }
             }
         }

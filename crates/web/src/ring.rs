@@ -3,57 +3,68 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use mitmsn_proxy::observer::{Changed, Run};
 use mitmsn_proxy::observers::convert::{self, Place};
-use msnp::codec::CommandSpan;
-use msnp::{Command, Direction};
+use msnp::Command;
 use msnp_transcript::event::{Event, Stem};
 use msnp_transcript::id::Stamp;
 use tokio::sync::Notify;
+
+use store::{Mark, Part, Store};
+
+mod store;
 
 /// The ring.
 #[derive(Debug)]
 pub(crate) struct Ring {
     state: Mutex<State>,
     news: Notify,
-    /// Most bytes of commands that are kept.
+    /// Most memory that is taken.
     limit: usize,
 }
 
 #[derive(Debug, Default)]
 struct State {
     entries: VecDeque<Entry>,
-    bytes: usize,
+    store: Store,
+    size: usize,
     next: u64,
-    /// Memory of entries that are gone.
-    spare: Vec<Kept>,
 }
 
 /// One event, or a run of commands.
 #[derive(Clone, Debug)]
-pub(crate) struct Entry {
+struct Entry {
     first: u64,
     time: SystemTime,
     session: Arc<str>,
     place: Place,
     what: What,
+    /// Where its commands and names are.
+    from: Mark,
+    to: Mark,
 }
 
 #[derive(Clone, Debug)]
-pub(crate) enum What {
-    Commands(Direction, Kept),
-    Changed(Arc<Changed>),
-    Injected(Box<Command>, Arc<str>),
+enum What {
+    /// Commands that were forwarded as they came.
+    Commands,
+    /// What arrived; behind it, unless it left as it came, what left.
+    Changed {
+        as_it_came: bool,
+        more: Option<Box<More>>,
+    },
+    Injected,
     Other(Box<Event>),
 }
 
-/// Consecutive commands of one direction.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Kept {
-    bytes: Vec<u8>,
-    spans: Vec<CommandSpan>,
+/// What few changed commands have.
+#[derive(Clone, Debug)]
+struct More {
+    delay: Option<Duration>,
+    held: Option<u64>,
+    tags: Vec<String>,
 }
 
 /// An event that was read.
@@ -91,24 +102,33 @@ impl Ring {
 
     /// Adds commands that were forwarded as they came.
     pub(crate) fn commands(&self, source: Source<'_>, run: &Run<'_>) {
-        let mut state = self.lock();
-        let kept = match state.spare.pop() {
-            // memory that is much too large would stay so for as long as the entry is kept
-            Some(mut kept) if kept.bytes.capacity() <= 2 * run.bytes.len() => {
-                kept.bytes.clear();
-                kept.bytes.extend_from_slice(&run.bytes);
-                kept.spans.clear();
-                kept.spans.extend_from_slice(&run.spans);
-                kept
-            }
-            _ => Kept { bytes: run.bytes.to_vec(), spans: run.spans.to_vec() },
-        };
-        self.push(&mut state, source, What::Commands(run.direction, kept));
+        self.push(source, What::Commands, |store| store.add_run(run.direction, &run.bytes, &run.spans));
+    }
+
+    /// Adds a command that was changed.
+    pub(crate) fn changed(&self, source: Source<'_>, changed: &Changed) {
+        let Changed { received, sent, by, delay, held, tags } = changed;
+        let more = More { delay: *delay, held: *held, tags: tags.clone() };
+        let is_plain = more.delay.is_none() && more.held.is_none() && more.tags.is_empty();
+        let what = What::Changed { as_it_came: sent.is_none(), more: (!is_plain).then(|| Box::new(more)) };
+        self.push(source, what, |store| {
+            store.add(received);
+            sent.iter().flatten().for_each(|command| store.add(command));
+            by.iter().for_each(|name| store.add_name(name));
+        });
+    }
+
+    /// Adds a command that was injected.
+    pub(crate) fn injected(&self, source: Source<'_>, command: &Command, by: &Arc<str>) {
+        self.push(source, What::Injected, |store| {
+            store.add(command);
+            store.add_name(by);
+        });
     }
 
     /// Adds any other event.
-    pub(crate) fn add(&self, source: Source<'_>, what: What) {
-        self.push(&mut self.lock(), source, what);
+    pub(crate) fn add(&self, source: Source<'_>, event: Event) {
+        self.push(source, What::Other(Box::new(event)), |_| {});
     }
 
     /// Returns the number of the next event.
@@ -122,21 +142,30 @@ impl Ring {
             let state = self.lock();
             let oldest = state.entries.front().map_or(state.next, |entry| entry.first);
             let start = from.clamp(oldest, state.next);
-            let at = state.entries.partition_point(|entry| entry.first + entry.what.count() <= start);
+            let at = state.entries.partition_point(|entry| entry.first + entry.count() <= start);
             let mut entries = Vec::new();
             let mut count = 0;
             for entry in state.entries.range(at..) {
                 if count >= most {
                     break;
                 }
-                let skip = start.saturating_sub(entry.first);
-                let part = entry.part(skip as usize, most - count);
-                count += part.what.count() as usize;
-                entries.push(part);
+                let (entry, part) = match entry.what {
+                    What::Commands => {
+                        let skip = start.saturating_sub(entry.first);
+                        let part = state.store.part(entry.from, entry.to, skip as usize, most - count);
+                        count += part.len();
+                        (Entry { first: entry.first + skip, ..entry.clone() }, part)
+                    }
+                    _ => {
+                        count += entry.count() as usize;
+                        (entry.clone(), state.store.part(entry.from, entry.to, 0, usize::MAX))
+                    }
+                };
+                entries.push((entry, part));
             }
             (entries, start + count as u64, start - from.min(start))
         };
-        let items = entries.iter().flat_map(|entry| entry.items(keep_secrets)).collect();
+        let items = entries.iter().flat_map(|(entry, part)| entry.items(part, keep_secrets)).collect();
         Read { items, next, missed }
     }
 
@@ -151,21 +180,22 @@ impl Ring {
         }
     }
 
-    fn push(&self, state: &mut State, source: Source<'_>, what: What) {
-        let first = state.next;
-        state.next += what.count();
-        state.bytes += what.size();
+    fn push(&self, source: Source<'_>, what: What, fill: impl FnOnce(&mut Store)) {
+        let mut state = self.lock();
+        let State { entries, store, size, next } = &mut *state;
+        let from = store.end();
+        fill(store);
         let Source { time, session, place } = source;
-        state.entries.push_back(Entry { first, time, session: Arc::clone(session), place, what });
-        while state.bytes > self.limit && state.entries.len() > 1 {
-            let Some(entry) = state.entries.pop_front() else { break };
-            state.bytes -= entry.what.size();
-            if let What::Commands(_, kept) = entry.what
-                && state.spare.len() < MOST_SPARE
-            {
-                state.spare.push(kept);
-            }
+        let entry = Entry { first: *next, time, session: Arc::clone(session), place, what, from, to: store.end() };
+        *next += entry.count();
+        *size += entry.size();
+        entries.push_back(entry);
+        while *size > self.limit && entries.len() > 1 {
+            let Some(entry) = entries.pop_front() else { break };
+            *size -= entry.size();
+            store.forget(entry.to);
         }
+        drop(state);
         self.news.notify_waiters();
     }
 
@@ -174,90 +204,71 @@ impl Ring {
     }
 }
 
-impl What {
+impl Entry {
+    /// Returns how many events it stands for.
     fn count(&self) -> u64 {
-        match self {
-            What::Commands(_, kept) => kept.spans.len() as u64,
-            What::Changed(changed) => 1 + changed.tags.len() as u64,
+        match &self.what {
+            What::Commands => self.from.commands_to(self.to),
+            What::Changed { more, .. } => 1 + more.as_ref().map_or(0, |more| more.tags.len() as u64),
             _ => 1,
         }
     }
 
     /// About how much memory it takes.
     fn size(&self) -> usize {
-        OVERHEAD
-            + match self {
-                What::Commands(_, kept) => kept.bytes.capacity() + kept.spans.capacity() * size_of::<CommandSpan>(),
-                What::Changed(changed) => {
-                    let sent = changed.sent.iter().flatten().map(|command| command.as_bytes().len() + OVERHEAD);
-                    changed.received.as_bytes().len() + sent.sum::<usize>()
-                }
-                What::Injected(command, _) => command.as_bytes().len(),
-                What::Other(_) => OVERHEAD,
-            }
-    }
-}
-
-impl Entry {
-    /// Returns a part of a run, or the whole event.
-    fn part(&self, skip: usize, most: usize) -> Entry {
-        let What::Commands(direction, kept) = &self.what else { return self.clone() };
-        let skip = skip.min(kept.spans.len());
-        let spans = &kept.spans[skip..(skip + most).min(kept.spans.len())];
-        let length = |spans: &[CommandSpan]| spans.iter().map(|span| span.len as usize).sum::<usize>();
-        let start = length(&kept.spans[..skip]);
-        let bytes = kept.bytes.get(start..start + length(spans)).unwrap_or_default();
-        let kept = Kept { bytes: bytes.to_vec(), spans: spans.to_vec() };
-        Entry { first: self.first + skip as u64, what: What::Commands(*direction, kept), ..self.clone_head() }
+        let more = match &self.what {
+            What::Commands | What::Injected | What::Changed { more: None, .. } => 0,
+            What::Changed { .. } => size_of::<More>(),
+            What::Other(_) => 2 * size_of::<Event>(),
+        };
+        size_of::<Entry>() + self.from.size_to(self.to) + more
     }
 
-    fn clone_head(&self) -> Entry {
-        let Entry { first, time, session, place, .. } = self;
-        let what = What::Commands(Direction::ClientToServer, Kept::default());
-        Entry { first: *first, time: *time, session: Arc::clone(session), place: *place, what }
-    }
-
-    fn items(&self, keep_secrets: bool) -> Vec<Item> {
+    fn items(&self, part: &Part, keep_secrets: bool) -> Vec<Item> {
         let time = Stamp::of(self.time).to_string();
         let stem = |number| Stem { seq: number, time: time.clone(), session: self.session.to_string() };
         let (first, place) = (self.first, self.place);
+        let mut commands = part.commands();
         match &self.what {
-            What::Commands(direction, kept) => {
-                let run =
-                    Run { direction: *direction, bytes: (&kept.bytes[..]).into(), spans: (&kept.spans[..]).into() };
-                let item = |(index, command): (usize, Command)| {
-                    let number = first + index as u64;
+            What::Commands => {
+                let item = |(number, command): (u64, Command)| {
                     let event = convert::command(&command, None, place, stem(number), keep_secrets);
                     Item { number, event, command: Some((command, place)) }
                 };
-                run.commands().enumerate().map(item).collect()
+                (first..).zip(commands).map(item).collect()
             }
-            What::Changed(changed) => {
-                let event = convert::command(&changed.received, Some(changed), place, stem(first), keep_secrets);
-                let mut items = vec![Item { number: first, event, command: Some((changed.received.clone(), place)) }];
-                for (number, tag) in (first + 1..).zip(&changed.tags) {
-                    items.push(Item { number, event: convert::tag(place, stem(number), first, tag), command: None });
-                }
+            What::Changed { as_it_came, more } => {
+                let Some(received) = commands.next() else { return Vec::new() };
+                let sent = (!as_it_came).then(|| commands.collect());
+                let (delay, held, tags) =
+                    more.as_ref().map_or((None, None, Vec::new()), |more| (more.delay, more.held, more.tags.clone()));
+                let changed = Changed { received, sent, by: part.names.clone(), delay, held, tags };
+                let event = convert::command(&changed.received, Some(&changed), place, stem(first), keep_secrets);
+                let tags = (first + 1..).zip(&changed.tags);
+                let tags = tags.map(|(number, tag)| Item {
+                    number,
+                    event: convert::tag(place, stem(number), first, tag),
+                    command: None,
+                });
+                let mut items: Vec<Item> = tags.collect();
+                items.insert(0, Item { number: first, event, command: Some((changed.received, place)) });
                 items
             }
-            What::Injected(command, by) => {
-                let event = convert::injected(command, by, place, stem(first), keep_secrets);
-                vec![Item { number: first, event, command: Some(((**command).clone(), place)) }]
+            What::Injected => {
+                let (Some(command), Some(by)) = (commands.next(), part.names.first()) else { return Vec::new() };
+                let event = convert::injected(&command, by, place, stem(first), keep_secrets);
+                vec![Item { number: first, event, command: Some((command, place)) }]
             }
             What::Other(event) => vec![Item { number: first, event: (**event).clone(), command: None }],
         }
     }
 }
 
-/// About what an entry takes besides its bytes.
-const OVERHEAD: usize = 200;
-const MOST_SPARE: usize = 16;
-
 #[cfg(test)]
 mod tests {
     use msnp::argument::Scope;
     use msnp::codec::Span;
-    use msnp::{Codec, Limits};
+    use msnp::{Codec, Direction, Limits};
 
     use super::*;
 
@@ -304,12 +315,52 @@ mod tests {
             add(&ring, &"QNG 1\r\n".repeat(lines));
         }
         let state = ring.lock();
-        let taken = |entry: &Entry| match &entry.what {
-            What::Commands(_, kept) => kept.bytes.capacity() + kept.spans.capacity() * size_of::<CommandSpan>(),
-            _ => 0,
+        let (first, last) = (state.entries.front().unwrap(), state.entries.back().unwrap());
+        assert_eq!(last.to, state.store.end());
+        let entries = state.entries.len() * size_of::<Entry>();
+        assert_eq!(first.from.size_to(last.to) + entries, state.size);
+        assert!(state.size <= 1 << 20 && state.entries.len() > 20, "{} entries", state.entries.len());
+    }
+
+    #[test]
+    fn what_was_changed_or_injected_is_read_as_it_was_added() {
+        let ring = Ring::new(1 << 20);
+        let command = |line: &str| Command::parse(Direction::ClientToServer, line.as_bytes()).unwrap();
+        let session: Arc<str> = "01jd".into();
+        let place = Place { connection: 2, scope: Scope::default() };
+        let source = Source { time: SystemTime::UNIX_EPOCH, session: &session, place };
+        let mut changed = Changed {
+            received: command("CHG 1 NLN\r\n"),
+            sent: Some(vec![command("CHG 1 AWY\r\n"), command("MSG 2 N 2\r\nhi")]),
+            by: vec!["one".into(), "two".into()],
+            delay: Some(Duration::from_millis(20)),
+            held: None,
+            tags: vec!["odd".into()],
         };
-        assert!(state.entries.iter().map(taken).sum::<usize>() <= 1 << 20);
-        assert!(state.bytes <= 1 << 20 && state.entries.len() > 20, "{} entries", state.entries.len());
+        ring.changed(source, &changed);
+        (changed.sent, changed.tags, changed.delay) = (None, Vec::new(), None);
+        ring.changed(source, &changed);
+        ring.injected(source, &command("PNG\r\n"), &"me".into());
+        let told = ring.read(0, 100, true).items.into_iter().map(|item| (item.number, item.event));
+        let text: Vec<_> = told.map(|(number, event)| format!("{number} {}", serde_json::json!(event))).collect();
+        let has = |index: usize, parts: &[&str]| {
+            parts.iter().for_each(|part| assert!(text[index].contains(part), "{part} in {}", text[index]));
+        };
+        has(
+            0,
+            &[
+                r#""args":["1","NLN"]"#,
+                r#""args":["1","AWY"]"#,
+                r#""text":"hi""#,
+                r#""by":["one","two"]"#,
+                r#""delay":0.02"#,
+            ],
+        );
+        has(1, &[r#""type":"tag","seq":1"#, r#""connection":2,"command":0,"tag":"odd""#]);
+        has(2, &[r#""args":["1","NLN"]"#, r#""by":["one","two"]"#]);
+        assert!(!text[2].contains("sent") && !text[2].contains("delay"), "{}", text[2]);
+        has(3, &[r#""verb":"PNG""#, r#""by":["me"]"#, r#""origin":"injected""#]);
+        assert_eq!(text.len(), 4);
     }
 
     #[test]

@@ -294,3 +294,10 @@ impl fmt::Display for Kind {
 fn is_zero(number: &u64) -> bool {
     *number == 0
 }
+
+/// Returns the JSON Schema of `manifest.json`.
+pub fn schema() -> serde_json::Value {
+    let mut schema = schemars::schema_for!(Manifest);
+    schema.insert("title".into(), "What mitmsn extract found".into());
+    schema.to_value()
+}
