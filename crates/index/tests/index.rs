@@ -291,11 +291,9 @@ fn an_index_beside_which_nothing_can_be_written_is_still_searched() {
     let recordings = Recordings::new();
     recordings.write("a.jsonl", &alice());
     recordings.update();
-    let before = recordings.find("morning");
-    assert!(!before.is_empty());
     // what SQLite wants to make there cannot be made, as in a folder that is read-only
     fs::create_dir(recordings.path().join("index.sqlite-shm")).unwrap();
-    assert_eq!(recordings.find("morning"), before);
+    assert_eq!(recordings.find("morning"), ["01a:SB#2 good morning"]);
 }
 
 #[test]
