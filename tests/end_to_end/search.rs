@@ -1,6 +1,8 @@
 //! `mitmsn index` and `mitmsn search` in a folder of recordings.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -110,4 +112,38 @@ fn a_query_that_is_wrong_is_explained_with_its_place() {
     assert_eq!(said(&output), "mitmsn: nowhere does not exist: nothing was recorded there\n");
     let output = mitmsn(home.path(), &["search", "hello", "--since", "yesterday"]);
     assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn what_others_recorded_and_indexed_is_searched_though_nothing_can_be_written_there() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = recorded(home.path());
+    let folder_text = folder.to_str().unwrap();
+    assert_eq!(mitmsn(home.path(), &["index", folder_text]).status.code(), Some(0));
+    for file in fs::read_dir(&folder).unwrap() {
+        fs::set_permissions(file.unwrap().path(), Permissions::from_mode(0o644)).unwrap();
+    }
+    for inner in [&folder, home.path()] {
+        fs::set_permissions(inner, Permissions::from_mode(0o555)).unwrap();
+    }
+    // nothing stops root from writing, so it looks as somebody else does, who may not see where the program was built
+    let copy = tempfile::tempdir().unwrap();
+    let program = copy.path().join("mitmsn");
+    fs::copy(env!("CARGO_BIN_EXE_mitmsn"), &program).unwrap();
+    fs::set_permissions(copy.path(), Permissions::from_mode(0o755)).unwrap();
+    let search = |more: &[&str]| {
+        let mut command = Command::new(&program);
+        command.env_clear().env("HOME", home.path()).args(["search", "picture", "--count", "--dir", folder_text]);
+        if fs::metadata(&folder).unwrap().uid() == 0 {
+            command.uid(65_534);
+        }
+        command.args(more).current_dir("/").stdin(Stdio::null()).output().unwrap()
+    };
+    let output = search(&[]);
+    assert_eq!((out(&output), output.status.code()), ("1\n".into(), Some(0)), "{}", said(&output));
+    assert!(said(&output).ends_with("searching what the index has\n"), "{}", said(&output));
+    let output = search(&["--no-update"]);
+    assert_eq!((out(&output), said(&output)), ("1\n".into(), String::new()));
+    fs::set_permissions(home.path(), Permissions::from_mode(0o755)).unwrap();
+    fs::set_permissions(&folder, Permissions::from_mode(0o755)).unwrap();
 }
