@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::CommandFactory;
@@ -33,7 +34,9 @@ pub(super) fn run(arguments: &Proxy) -> Result<ExitCode> {
     if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
         debug!(%error, "cannot raise the limit of open files");
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start")?;
+    // a slow script makes threads, and the allocator keeps memory for each that works for long: they go soon
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.enable_all().thread_keep_alive(THREADS_STAY).build().context("cannot start")?;
     let parts = Parts {
         filter,
         rules,
@@ -276,3 +279,6 @@ impl Signals {
         }
     }
 }
+
+/// How long a thread waits for another slow script.
+const THREADS_STAY: Duration = Duration::from_millis(100);
