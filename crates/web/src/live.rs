@@ -225,6 +225,11 @@ impl Live {
                 sessions.ended.pop_front();
             }
             sessions.ended.push_back(Arc::clone(&tracked));
+            drop(sessions);
+            // what it knew takes less memory than what it was told
+            if self.is_awake() {
+                lock(&tracked.now).catch_up();
+            }
             return Some(tracked);
         }
         sessions.open.get(about.session.id()).cloned()
