@@ -50,7 +50,7 @@ pub fn check_any_gateway(input: &[u8]) {
             gateways.opened(tcp, &Peers::default(), time, &mut report);
         }
         match what >> 3 & 7 {
-            0 => gateways.gap(tcp, direction, time, Some(u64::from(*length)), &mut sink),
+            0 => gateways.gap(tcp, direction, time, Some(u64::from(*length).max(1)), &mut sink),
             1 => gateways.gap(tcp, direction, time, None, &mut sink),
             2 => {
                 open.remove(&tcp);

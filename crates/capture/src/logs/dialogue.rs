@@ -58,6 +58,9 @@ pub(super) fn read(input: impl BufRead, name: &Path, sink: &mut dyn Sink, report
     result
 }
 
+/// The connection of messages that belong to none.
+const UNKNOWN: &str = "?";
+
 struct Reader<'a> {
     name: &'a Path,
     sink: &'a mut dyn Sink,
@@ -158,10 +161,10 @@ impl Reader<'_> {
 
     fn flush(&mut self) {
         let Some(message) = self.message.take() else { return };
-        let key = match self.current.as_ref().and_then(|id| self.open.get(id)) {
-            Some(&key) => key,
-            None => self.open("?", &Peers::default()),
-        };
+        let open = |id: &str| self.open.get(id).copied();
+        // what belongs to none is all of one, whose name nobody knows
+        let known = self.current.as_deref().and_then(open).or_else(|| open(UNKNOWN));
+        let key = known.unwrap_or_else(|| self.open(UNKNOWN, &Peers::default()));
         self.time += STEP;
         match message.is_damaged {
             false => self.sink.data(key, message.direction, self.time, &message.bytes),
