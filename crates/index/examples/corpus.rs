@@ -12,6 +12,7 @@ fn main() -> std::io::Result<()> {
     let commands = arguments.next().and_then(|text| text.parse().ok()).unwrap_or(100_000);
     std::fs::create_dir_all(&folder)?;
     let bytes = corpus::write(&folder, commands)?;
-    eprintln!("{commands} commands, {bytes} bytes");
+    let [common, rare] = [0, 15_000].map(corpus::word_of);
+    eprintln!("{commands} commands, {bytes} bytes; a common word is {common:?}, a rare one {rare:?}");
     Ok(())
 }

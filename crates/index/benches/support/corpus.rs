@@ -16,7 +16,7 @@ const WORDS: usize = 20_000;
 /// Writes transcripts with so many commands in all into a folder. Returns how many bytes they have.
 pub(crate) fn write(folder: &Path, commands: u64) -> io::Result<u64> {
     let mut random = Rng::with_seed(1863);
-    let words: Vec<String> = (0..WORDS).map(|index| word(index, &mut random)).collect();
+    let words = words(&mut random);
     let start = Timestamp::from_second(1_577_836_800).unwrap_or(Timestamp::UNIX_EPOCH);
     let sessions = commands.div_ceil(SESSION);
     // five years
@@ -32,6 +32,16 @@ pub(crate) fn write(folder: &Path, commands: u64) -> io::Result<u64> {
         time = time.checked_add(apart).unwrap_or(time);
     }
     Ok(bytes)
+}
+
+/// Returns the words of all messages, the most common first.
+fn words(random: &mut Rng) -> Vec<String> {
+    (0..WORDS).map(|index| word(index, random)).collect()
+}
+
+/// Returns the word of this rank, 0 being the most common.
+pub(crate) fn word_of(rank: usize) -> String {
+    words(&mut Rng::with_seed(1863)).swap_remove(rank)
 }
 
 /// Syllables, so that words have the lengths and starts of words.
