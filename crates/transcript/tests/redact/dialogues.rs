@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use msnp::{Direction, LengthPolicy, Version, text};
-use msnp_transcript::event::{ConnectionOpened, Event};
+use msnp_transcript::event::{ConnectionOpened, Event, Text};
 use msnp_transcript::redact::{Options, Redactor};
 use msnp_transcript::transcript::Transcript;
 
-use crate::support::{event, redact, stem, trace, transcript, written};
+use crate::support::{event, new_findings, redact, stem, trace, transcript, written};
 
 /// The examples as transcripts. Their records are the text form of commands in other clothes.
 fn examples() -> Vec<Transcript> {
@@ -61,6 +61,17 @@ fn the_examples_keep_their_shape_and_nobody() {
     let before = examples();
     let (after, mut redactor) = redact(Options::default(), &before);
     for (before, after) in before.iter().zip(&after) {
+        assert_eq!(new_findings(before, after), []);
+        // which tells something, for a copy that is wrong in one place is found out
+        let mut damaged = after.clone();
+        let mut commands = damaged.events.iter_mut().filter_map(|event| match event {
+            Event::Command(command) => Some(command),
+            _ => None,
+        });
+        if let Some(command) = commands.find(|command| command.payload.is_some()) {
+            *command.args.last_mut().unwrap() = Text::of(b"99999");
+            assert!(!new_findings(before, &damaged).is_empty());
+        }
         for trace_of in [
             "alice@example.com",
             "bob@example.com",

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 
 use Direction::{ClientToServer as Client, ServerToClient as Server};
 
-use crate::support::{Haystack, command, event, redact, stem, transcript, written};
+use crate::support::{Haystack, command, event, new_findings, redact, stem, transcript, written};
 
 /// One person and all that is theirs.
 #[derive(Clone, Debug)]
@@ -272,6 +272,7 @@ proptest! {
                 prop_assert_eq!(haystack.trace(&value), None, "{}", value);
             }
             prop_assert_eq!(redactor.check(after), vec![]);
+            prop_assert_eq!(new_findings(before, after), vec![]);
             for (old, new) in before.messages().zip(after.messages()) {
                 let (old, new) = (old.command, new.command);
                 prop_assert_eq!(old.is_framed(), new.is_framed());

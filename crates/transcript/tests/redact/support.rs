@@ -7,6 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use msnp::{Command, Direction};
 use msnp_transcript::event::{CommandEvent, Event, FORMAT, Origin, Payload, SessionEvent, Stem, Text, VERSION};
+use msnp_transcript::lint::{Linter, Side};
 use msnp_transcript::redact::{Options, Redactor};
 use msnp_transcript::transcript::Transcript;
 
@@ -65,6 +66,37 @@ pub(crate) fn redact(options: Options, transcripts: &[Transcript]) -> (Vec<Trans
     transcripts.iter().for_each(|transcript| redactor.learn(transcript));
     let redacted = transcripts.iter().map(|transcript| redactor.redact(transcript).unwrap()).collect();
     (redacted, redactor)
+}
+
+/// Returns what the linter says of a copy that it does not say of the original, as rule and line. The copy is judged as if nobody
+/// had said that it is one, so that its lengths and all else that is made anew count.
+pub(crate) fn new_findings(original: &Transcript, copy: &Transcript) -> Vec<(&'static str, u64, String)> {
+    let findings = |transcript: &Transcript, side| {
+        let mut linter = Linter::new(side);
+        let mut found = Vec::new();
+        for (line, event) in (1..).zip(&transcript.events) {
+            let mut event = event.clone();
+            if let Event::Session(session) = &mut event {
+                session.redacted = None;
+            }
+            found.extend(linter.event(line, &event));
+        }
+        found.extend(linter.finish());
+        found
+    };
+    let mut new = Vec::new();
+    for side in [Side::Received, Side::Sent] {
+        let mut known: Vec<_> =
+            findings(original, side).iter().map(|finding| (finding.rule.id, finding.place.line)).collect();
+        for finding in findings(copy, side) {
+            let place = (finding.rule.id, finding.place.line);
+            match known.iter().position(|known| *known == place) {
+                Some(at) => drop(known.swap_remove(at)),
+                None => new.push((place.0, place.1, finding.message)),
+            }
+        }
+    }
+    new
 }
 
 /// Returns the lines of a transcript as they are written.
