@@ -25,7 +25,7 @@ use crate::engine::Shared;
 use crate::hook::Interest;
 use crate::lane::Lane;
 use crate::transactions::Transactions;
-use orders::First;
+use orders::Start;
 
 mod consult;
 mod faults;
@@ -310,10 +310,10 @@ impl Relay {
             if lane.held_since.is_none_or(|since| now < since + patience) {
                 continue;
             }
-            let start = match self.first_of(direction) {
-                First::AsItCame => None,
-                First::Renumbered(start) => Some(start),
-                First::Later => {
+            let start = match self.start_of(direction) {
+                Start::AsItCame => None,
+                Start::Renumbered(start) => Some(start),
+                Start::Later => {
                     self.lanes[direction.index()].held_since = None;
                     continue;
                 }

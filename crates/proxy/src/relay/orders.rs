@@ -138,38 +138,38 @@ impl Relay {
 
     /// Decides how the start of a line leaves whose end does not come. The client's gets the id that the command has
     /// towards the server.
-    pub(super) fn first_of(&mut self, direction: Direction) -> First {
+    pub(super) fn start_of(&mut self, direction: Direction) -> Start {
         let lane = &self.lanes[direction.index()];
         if !self.transactions.is_on() || lane.streamed > 0 {
-            return First::AsItCame;
+            return Start::AsItCame;
         }
         let start = &lane.partial;
         let line = start.split(|byte| *byte == b'\n').next().unwrap_or_default();
         let is_whole = line.len() < start.len();
         if direction == Direction::ServerToClient {
             // it may answer an injection: only a whole line tells
-            return if is_whole { First::AsItCame } else { First::Later };
+            return if is_whole { Start::AsItCame } else { Start::Later };
         }
         let Some(verb) = Verb::of_line(line) else {
             // a verb, or what follows it, may be still to come
-            return if start.len() < 4 { First::Later } else { First::AsItCame };
+            return if start.len() < 4 { Start::Later } else { Start::AsItCame };
         };
         let is_open = !is_whole && line.len() <= 4 + LONGEST_ID && !line.iter().skip(4).any(|byte| *byte == b' ');
         match table::transaction_id_rule(verb, direction) {
             // digits that go on may become another id
-            Some(true) if is_open => return First::Later,
+            Some(true) if is_open => return Start::Later,
             // the form tells, and that is known by its end
-            None if !is_whole => return First::Later,
+            None if !is_whole => return Start::Later,
             _ => {}
         }
         let id = transaction_id(direction, line.trim_ascii_end(), self.scope());
         let Some((id, number)) = id.and_then(|id| Some((id, self.transactions.outgoing(id, verb)?))) else {
-            return First::AsItCame;
+            return Start::AsItCame;
         };
         self.streamed_ids = Some((id.0, number));
         let (verb, rest) = self.lanes[direction.index()].partial.split_at(4);
         let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        First::Renumbered([verb, number.to_string().as_bytes(), &rest[digits..]].concat())
+        Start::Renumbered([verb, number.to_string().as_bytes(), &rest[digits..]].concat())
     }
 
     pub(super) fn report(&mut self, event: Event<'_>) {
@@ -202,7 +202,7 @@ fn to_bytes(commands: &[Command], ids: Option<(u32, u32)>) -> Vec<u8> {
 }
 
 /// How the start of a line leaves that is not whole.
-pub(super) enum First {
+pub(super) enum Start {
     AsItCame,
     /// With another id.
     Renumbered(Vec<u8>),
