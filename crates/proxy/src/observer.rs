@@ -1,7 +1,8 @@
 //! The other extension point: an [`Observer`] is told what happened and changes nothing.
 //!
 //! Recorder and screen are observers. They are told after the bytes were forwarded, in batches: for one connection in
-//! the exact order of events, and never two at a time.
+//! the exact order of events, and never two at a time. Of what sends a client to another connection (`XFR`, `RNG`) they are
+//! told before it leaves, so that a session's events are in the order of causes.
 
 use std::borrow::Cow;
 use std::future::Future;

@@ -1,7 +1,7 @@
 //! What a read becomes: frames, bytes forwarded, events. What hooks make of a command is in `consult.rs`.
 //!
 //! What no hook wants is forwarded as the slice that was read; the rest is collected in the lane, in order. Observers are told
-//! last.
+//! last, but for what sends a client to another connection: they are told of causes before effects.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -36,6 +36,8 @@ pub(super) const OWN: Interest = {
 const PNG: Slot = Slot::of(Verb::new(*b"PNG").expect("three capitals"));
 const OUT: Slot = Slot::of(Verb::new(*b"OUT").expect("three capitals"));
 const QNG: Slot = Slot::of(Verb::new(*b"QNG").expect("three capitals"));
+const XFR: Slot = Slot::of(Verb::new(*b"XFR").expect("three capitals"));
+const RNG: Slot = Slot::of(Verb::new(*b"RNG").expect("three capitals"));
 
 impl Relay {
     /// Frames `data`, asks hooks, forwards, tells observers. Returns how many bytes are dealt with.
@@ -68,6 +70,7 @@ impl Relay {
                     match direction {
                         Direction::ClientToServer if span.slot == PNG => self.transactions.note_ping(),
                         Direction::ServerToClient if span.slot == QNG => self.note_pong(),
+                        Direction::ServerToClient if matches!(span.slot, XFR | RNG) => work.leads_on = true,
                         _ => {}
                     }
                     let decision = if wanted.holds(direction, span.slot) {
@@ -102,11 +105,14 @@ impl Relay {
             self.end_of_streamed(direction, data, at, &mut work);
         }
         self.note_latest(data, &mut work);
-        self.forward_rest(direction, data, at, &work, receiver);
         if let Some(session) = self.reporter.session() {
             session.count_commands(direction, work.total);
         }
-        self.tell(direction, data, work, time);
+        if work.leads_on {
+            self.tell(direction, data, &mut work, time);
+        }
+        self.forward_rest(direction, data, at, &work, receiver);
+        self.tell(direction, data, &mut work, time);
         at
     }
 
@@ -211,12 +217,12 @@ impl Relay {
         }
     }
 
-    fn tell(&mut self, direction: Direction, data: &[u8], work: Work, time: SystemTime) {
+    fn tell(&mut self, direction: Direction, data: &[u8], work: &mut Work, time: SystemTime) {
         if self.engine.observers.is_empty() {
             return;
         }
         let scope = Scope { server: self.facts.server, version: self.facts.version };
-        for item in work.items {
+        for item in std::mem::take(&mut work.items) {
             let event = match item {
                 Item::Run { bytes, spans } => {
                     Event::Commands(Run { direction, bytes: data[bytes].into(), spans: work.spans[spans].into() })
@@ -239,6 +245,8 @@ pub(super) struct Work {
     pub(super) commands: usize,
     /// All commands of this read.
     pub(super) total: u64,
+    /// The client is sent to another server: what it does there is told of later, so this is told of before it leaves.
+    leads_on: bool,
     /// Where the client's latest command with an id starts.
     pub(super) numbered: Option<usize>,
     /// What observers want to be told of.
@@ -260,6 +268,7 @@ impl Work {
             forwarded,
             has_changes: false,
             commands: 0,
+            leads_on: false,
             numbered: None,
             total: 0,
             told,
