@@ -1,6 +1,6 @@
 //! Who is who: every value that was seen, and its pseudonym.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
 
 use super::classes::is_filler;
@@ -27,6 +27,8 @@ pub(super) struct Names {
     /// The accounts that log in, first of all.
     owners: Vec<String>,
     keep: Vec<String>,
+    /// The accounts that stay and were met.
+    kept: BTreeSet<String>,
     mode: Mode,
     /// Whether the transcript at hand is the result of a redaction.
     is_native: bool,
@@ -113,7 +115,11 @@ impl Names {
 
     /// Returns what takes the place of a value. In a walk that learns or audits, that is the value itself.
     pub(super) fn look(&mut self, kind: Kind, value: &str, person: Option<&str>) -> String {
-        if is_public(kind, value) || (kind == Kind::Address && self.is_kept(value)) {
+        if is_public(kind, value) {
+            return value.to_owned();
+        }
+        if kind == Kind::Address && self.is_kept(value) {
+            self.kept.insert(kind.key(value));
             return value.to_owned();
         }
         let key = (kind, kind.key(value));
@@ -183,7 +189,7 @@ impl Names {
     }
 
     /// Whether an account may stay.
-    pub(super) fn is_kept(&self, account: &str) -> bool {
+    fn is_kept(&self, account: &str) -> bool {
         let account = account.trim().to_lowercase();
         let domain = account.rsplit_once('@').map_or("", |(_, domain)| domain);
         self.keep.iter().any(|keep| *keep == account || keep.strip_prefix("*@") == Some(domain))
@@ -219,7 +225,12 @@ impl Names {
 
     /// How many values there are: a sign of a change.
     pub(super) fn len(&self) -> usize {
-        self.order.len()
+        self.order.len() + self.kept.len()
+    }
+
+    /// Returns the accounts that stay and were met.
+    pub(super) fn kept(&self) -> impl Iterator<Item = &str> {
+        self.kept.iter().map(String::as_str)
     }
 
     /// Gives every value its pseudonym: owners first, then people, then what else there is.

@@ -76,12 +76,14 @@ impl Net {
         let mut needles = Vec::new();
         for (kind, key, entry) in names.entries() {
             let is_itself = kind.key(&entry.pseudonym) == key;
-            let is_kept = kind == Kind::Address && names.is_kept(key);
-            if !is_itself && !is_kept && !names.is_issued(kind, key) && !is_filler(key) {
+            if !is_itself && !names.is_issued(kind, key) && !is_filler(key) {
                 forms::add(&mut needles, names, kind, key, &entry.original, &entry.pseudonym);
             }
         }
-        needles.retain(|needle: &Needle| !needle.bytes.is_empty());
+        let kept: Vec<Vec<u8>> = names.kept().flat_map(forms::of_account).collect();
+        // what stands in an account that stays is no secret: its owner's name is often the part before the @
+        let is_in_kept = |needle: &Needle| kept.iter().any(|kept| needle.is_in(kept));
+        needles.retain(|needle| !needle.bytes.is_empty() && !is_in_kept(needle));
         let patterns = needles.iter().map(|needle| &needle.bytes);
         let built = AhoCorasick::builder().ascii_case_insensitive(true).match_kind(MatchKind::Standard).build(patterns);
         let search = if needles.is_empty() { None } else { built.ok() };
@@ -156,6 +158,15 @@ impl Net {
 }
 
 impl Needle {
+    /// Whether it would be found there.
+    fn is_in(&self, bytes: &[u8]) -> bool {
+        let length = self.bytes.len();
+        let mut places = bytes.windows(length).enumerate();
+        places.any(|(at, window)| {
+            window.eq_ignore_ascii_case(&self.bytes) && self.border.holds(&bytes[..at], &bytes[at + length..])
+        })
+    }
+
     fn is_quoted(&self) -> bool {
         matches!(self.bytes.first(), Some(b'"' | b'\''))
     }

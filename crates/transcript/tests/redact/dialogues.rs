@@ -185,3 +185,19 @@ fn an_account_that_may_stay_stays_and_its_neighbours_do_not() {
     );
     assert_eq!(redactor.check(&redacted[0]), []);
 }
+
+#[test]
+fn an_account_that_may_stay_stays_though_somebody_is_named_as_a_part_of_it() {
+    let lines = ["USR 4 OK zeb.quill@bots.example.net Quill 1 0", "NLN NLN quillon@private.example.net zeb%20Quill 0"];
+    let mut events: Vec<Event> =
+        lines.iter().map(|line| event(1, &crate::support::command(Direction::ServerToClient, line, None))).collect();
+    let payload = br#"<ml><d n="bots.example.net"><c n="zeb.quill" l="3"/></d></ml>"#;
+    events.push(event(1, &crate::support::command(Direction::ClientToServer, "ADL 6", Some(payload))));
+    let mut options = Options::default();
+    options.keep = vec!["zeb.quill@bots.example.net".into()];
+    let (redacted, mut redactor) = redact(options, &[transcript("t.jsonl", events)]);
+    assert_eq!(redactor.check(&redacted[0]), []);
+    let lines = written(&redacted[0]).join("\n");
+    assert!(lines.contains("zeb.quill@bots.example.net"), "{lines}");
+    assert!(!lines.contains("quillon") && !lines.contains("zeb%20Quill"), "{lines}");
+}

@@ -76,6 +76,13 @@ pub(super) fn add(needles: &mut Vec<Needle>, names: &Names, kind: Kind, key: &st
     }
 }
 
+/// Returns the forms in which an account stands.
+pub(super) fn of_account(account: &str) -> impl Iterator<Item = Vec<u8>> + use<> {
+    let whole = forms(Kind::Address, account, Border::Free, None);
+    let local = account.split('@').next().map(|local| quoted(Kind::Address, local).collect()).unwrap_or_default();
+    [whole, local].into_iter().flatten().map(|needle: Needle| needle.bytes)
+}
+
 /// Returns a form in the cases that the search does not fold, and in UTF-16, where there is no border to look at.
 fn forms(kind: Kind, form: &str, border: Border, replacement: Option<&str>) -> Vec<Needle> {
     let mut forms = Vec::new();
