@@ -37,7 +37,7 @@ pub enum ReadError {
         problem: io::Error,
     },
     /// A line is not an event.
-    #[error("{}:{line}: {problem}", name.display())]
+    #[error("{}:{line}: not an event: {}", name.display(), without_line(problem))]
     Line {
         /// The file.
         name: PathBuf,
@@ -231,6 +231,15 @@ pub fn check_any_transcript(text: &[u8]) {
 /// How many masked bytes outside of commands are filled in: a line of a hundred bytes may speak of any number.
 const MOST_MASKED: u64 = 16 << 20;
 
+/// Returns what is wrong in a line; serde_json counts it as the first of its own.
+fn without_line(problem: &serde_json::Error) -> String {
+    let text = problem.to_string();
+    match text.rsplit_once(" at line 1 column ") {
+        Some((what, column)) => format!("{what} at column {column}"),
+        None => text,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -270,7 +279,7 @@ mod tests {
     fn a_bad_line_in_the_middle_is_an_error_with_its_place() {
         let (events, _) = read(&format!("{HEADER}\nnonsense\n{COMMAND}\n"));
         assert_eq!(events.len(), 3);
-        assert!(events[1].as_ref().unwrap_err().starts_with("t.jsonl:2: "));
+        assert!(events[1].as_ref().unwrap_err().starts_with("t.jsonl:2: not an event: "));
         assert!(events[2].is_ok());
     }
 
