@@ -1,21 +1,6 @@
 //! The command line as people meet it: output, messages, exit codes.
 
-use std::path::Path;
-use std::process::{Command, Output, Stdio};
-
-/// Runs the tool with no setting of whoever runs the tests.
-fn mitmsn(home: &Path, arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_mitmsn"));
-    command.env_clear().env("HOME", home).args(arguments).stdin(Stdio::null()).output().unwrap()
-}
-
-fn out(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
-
-fn said(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
-}
+use crate::support::{mitmsn, out, said};
 
 const TRANSCRIPT: &str = concat!(
     r#"{"type":"session","seq":0,"time":"2026-11-22T12:00:00.000000Z","session":"01jd","format":"mitmsn-transcript","version":1,"software":"mitmsn 0.1.0"}"#,

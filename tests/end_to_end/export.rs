@@ -7,6 +7,8 @@ use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
 
+use crate::support::said;
+
 /// A transcript in which everything happens and names are hostile.
 const EVERYTHING: &str = include_str!("../../crates/transcript/tests/data/everything.jsonl");
 
@@ -21,10 +23,6 @@ fn export(home: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mitmsn"));
     command.env_clear().env("HOME", home).current_dir(home).arg("export").args(arguments);
     command.stdin(Stdio::null()).output().unwrap()
-}
-
-fn said(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
 }
 
 fn names(folder: &Path) -> Vec<String> {

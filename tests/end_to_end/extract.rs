@@ -3,14 +3,10 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
 
 use msnp_transcript::extract::{Manifest, TextMessage, schema};
 
-fn mitmsn(home: &Path, arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_mitmsn"));
-    command.env_clear().env("HOME", home).args(arguments).stdin(Stdio::null()).output().unwrap()
-}
+use crate::support::mitmsn;
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()

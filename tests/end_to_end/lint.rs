@@ -9,19 +9,11 @@ use msnp_sandbox::{Challenges, Options, Sandbox};
 use serde_json::Value;
 
 use crate::clients::{Person, meet};
-use crate::support::Setup;
+use crate::support::{Setup, out, said};
 
 fn mitmsn(arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mitmsn"));
     command.env_clear().args(arguments).stdin(Stdio::null()).output().unwrap()
-}
-
-fn out(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
-
-fn said(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
 }
 
 /// Nothing at all is found in the transcripts of a folder, on neither side.

@@ -6,7 +6,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Command as Process, ExitStatus, Stdio};
+use std::process::{Child, Command as Process, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
@@ -355,4 +355,20 @@ pub(crate) fn eventually(what: &str, holds: impl Fn() -> bool) {
         assert!(Instant::now() < deadline, "waited in vain for {what}");
         std::thread::sleep(TICK);
     }
+}
+
+/// Runs the program to its end, with no setting of whoever runs the tests and nothing on its standard input.
+pub(crate) fn mitmsn(home: &Path, arguments: &[&str]) -> Output {
+    let mut command = Process::new(env!("CARGO_BIN_EXE_mitmsn"));
+    command.env_clear().env("HOME", home).args(arguments).stdin(Stdio::null()).output().unwrap()
+}
+
+/// Returns what a program that ended printed.
+pub(crate) fn out(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+/// Returns what a program that ended said on its standard error.
+pub(crate) fn said(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
 }
