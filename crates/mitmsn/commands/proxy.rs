@@ -96,7 +96,10 @@ fn target(config: &Config) -> Result<Target> {
     }
     if config.upstream.is_empty() {
         let message = "which server? Name it (mitmsn proxy messenger.example), or use --transparent";
-        Cli::command().error(ErrorKind::MissingRequiredArgument, message).exit();
+        let mut cli = Cli::command();
+        cli.build();
+        let own = cli.find_subcommand("proxy").cloned();
+        own.unwrap_or(cli).error(ErrorKind::MissingRequiredArgument, message).exit();
     }
     let address = parse_address(&config.upstream);
     address.map(Target::Fixed).map_err(|problem| anyhow::anyhow!("upstream {:?}: {problem}", config.upstream))

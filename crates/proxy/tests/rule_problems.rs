@@ -30,6 +30,12 @@ fn a_problem_is_shown_with_file_line_column_and_caret() {
 }
 
 #[test]
+fn an_unknown_verb_is_not_said_to_be_missing_as_well() {
+    let shown = rule("verbs = [\"CVX\"]\nset.client_version = \"1\"");
+    assert!(shown.contains("unknown verb `CVX`") && !shown.contains("has no `verbs`"), "{shown}");
+}
+
+#[test]
 fn every_kind_of_mistake_has_a_message_a_place_and_a_hint() {
     let cases = [
         ("verbs = [\"XRF\"]\ndrop = true", "unknown verb `XRF`", "3:10", "did you mean `XFR`?"),

@@ -26,27 +26,27 @@ use crate::settings::parse_duration;
 /// Every problem of the file.
 pub fn parse(file: &Path, source: &str) -> Result<Vec<Rule>, Vec<Problem>> {
     let (table, errors) = DeTable::parse_recoverable(source);
-    let mut reader = Loader(Reader::new(file, source));
-    reader.problems.extend(errors.iter().map(|error| Problem::of_toml(file, source, error)));
-    if !reader.problems.is_empty() {
-        return Err(reader.0.problems);
+    let mut loader = Loader { reader: Reader::new(file, source), has_bad_verbs: false };
+    loader.problems.extend(errors.iter().map(|error| Problem::of_toml(file, source, error)));
+    if !loader.problems.is_empty() {
+        return Err(loader.reader.problems);
     }
     let table = table.get_ref();
-    reader.check_keys(table, "a rule file", &["rule"]);
+    loader.check_keys(table, "a rule file", &["rule"]);
     let mut rules = Vec::new();
     if let Some(list) = table.get("rule") {
         match list.get_ref() {
             DeValue::Array(list) => {
                 for (index, rule) in list.iter().enumerate() {
-                    if let Some(table) = reader.table(rule, "`rule`") {
-                        rules.extend(reader.rule(table, rule, index));
+                    if let Some(table) = loader.table(rule, "`rule`") {
+                        rules.extend(loader.rule(table, rule, index));
                     }
                 }
             }
-            _ => reader.problem(list.span(), "`rule` must be a list of tables", Some("write [[rule]]".to_owned())),
+            _ => loader.problem(list.span(), "`rule` must be a list of tables", Some("write [[rule]]".to_owned())),
         }
     }
-    if reader.problems.is_empty() { Ok(rules) } else { Err(reader.0.problems) }
+    if loader.problems.is_empty() { Ok(rules) } else { Err(loader.reader.problems) }
 }
 
 const KEYS: &[&str] = &[
@@ -80,19 +80,23 @@ const LARGEST_REGEX: usize = 1 << 20;
 const MOST_COPIES: u64 = 1000;
 
 /// Reads rules.
-struct Loader<'a>(Reader<'a>);
+struct Loader<'a> {
+    reader: Reader<'a>,
+    /// The verbs of the rule at hand could not be read, so that nobody knows which arguments they have.
+    has_bad_verbs: bool,
+}
 
 impl<'a> Deref for Loader<'a> {
     type Target = Reader<'a>;
 
     fn deref(&self) -> &Reader<'a> {
-        &self.0
+        &self.reader
     }
 }
 
 impl<'a> DerefMut for Loader<'a> {
     fn deref_mut(&mut self) -> &mut Reader<'a> {
-        &mut self.0
+        &mut self.reader
     }
 }
 
@@ -106,7 +110,9 @@ impl Loader<'_> {
         let seed = table.get("seed").and_then(|value| self.count(value, "`seed`", 0));
         let enabled = table.get("enabled").and_then(|value| self.bool(value, "`enabled`")).unwrap_or(true);
         let direction = table.get("from").and_then(|value| self.direction(value));
+        let before_verbs = self.problems.len();
         let verbs = table.get("verbs").map(|value| self.verbs(value)).unwrap_or_default();
+        self.has_bad_verbs = verbs.is_empty() && self.problems.len() > before_verbs;
         let servers = table.get("server").map(|value| self.servers(value)).unwrap_or_default();
         let when = table.get("when").and_then(|value| self.expression(value));
         let rule = Rule {
@@ -315,6 +321,9 @@ impl Loader<'_> {
         }
         if !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit()) {
             return name.parse().ok().map(Part::Index);
+        }
+        if self.has_bad_verbs {
+            return None;
         }
         if verbs.is_empty() {
             let help = "name the verbs, so that the name has a meaning, or give the index, from 0".to_owned();
