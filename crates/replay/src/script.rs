@@ -311,7 +311,7 @@ mod tests {
             error(&good.replace("\"version\":1,", "\"version\":2,")),
             "t.jsonl:1: not a mitmsn-transcript of version 1"
         );
-        assert!(error(&format!("{good}{{}}\n{good}")).starts_with("t.jsonl:4: missing field `type`"));
+        assert!(error(&format!("{good}{{}}\n{good}")).starts_with("t.jsonl:4: not an event: missing field `type`"));
         assert_eq!(error(&good.replace("VER", "VERB")), "t.jsonl:3: \"VERB 1 MSNP8 CVR0\" is no command line");
         assert_eq!(
             error(&good.replace("T12:", " noon ")),
