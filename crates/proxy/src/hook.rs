@@ -30,6 +30,12 @@ pub trait Hook: Send + Sync {
         0
     }
 
+    /// Returns what is asked in the hook's place until [`Hook::generation`] changes: for one whose state is replaced as a
+    /// whole, and which would otherwise look that state up for each command. `None`: the hook itself.
+    fn present(&self) -> Option<Arc<dyn Hook>> {
+        None
+    }
+
     /// Sees one command, may edit it in place, and decides. Hooks are asked in the order in which they were added; each
     /// sees what the one before left.
     fn command(&self, command: &mut Command, context: &mut Context<'_>) -> Verdict;
@@ -224,10 +230,18 @@ impl<'a> Context<'a> {
     }
 }
 
-/// The hooks of an engine, in order, and what they want together.
+/// The hooks of an engine, in order.
 #[derive(Clone)]
 pub(crate) struct Hooks {
     list: Arc<[Arc<dyn Hook>]>,
+}
+
+/// The hooks as they were when they were looked at last, which a connection asks until their generation changes.
+pub(crate) struct Present {
+    list: Box<[(Arc<dyn Hook>, Interest)]>,
+    /// What they want together.
+    interest: Interest,
+    generation: u64,
 }
 
 /// What hooks together made of a command.
@@ -254,25 +268,39 @@ impl Hooks {
         Hooks { list: list.into() }
     }
 
-    /// Returns what each hook wants.
-    pub(crate) fn interests(&self) -> Box<[Interest]> {
-        self.list.iter().map(|hook| hook.interest()).collect()
+    /// Returns the hooks as they are now.
+    pub(crate) fn present(&self) -> Present {
+        // what changes meanwhile is noticed next time
+        let generation = self.generation();
+        let now = |hook: &Arc<dyn Hook>| hook.present().unwrap_or_else(|| Arc::clone(hook));
+        let list: Box<[_]> = self.list.iter().map(now).map(|hook| (Arc::clone(&hook), hook.interest())).collect();
+        let interest = list.iter().fold(Interest::nothing(), |all, (_, interest)| all.union(*interest));
+        Present { list, interest, generation }
     }
 
-    pub(crate) fn generation(&self) -> u64 {
+    fn generation(&self) -> u64 {
         self.list.iter().fold(0u64, |sum, hook| sum.wrapping_add(hook.generation()))
+    }
+}
+
+impl Present {
+    /// Looks at the hooks again if they changed.
+    pub(crate) fn refresh(&mut self, hooks: &Hooks) {
+        if hooks.generation() != self.generation {
+            *self = hooks.present();
+        }
+    }
+
+    /// Returns what the hooks want together.
+    pub(crate) fn interest(&self) -> Interest {
+        self.interest
     }
 
     /// Asks the hooks that want it about `command`. Returns `None` if it goes on, edited in place or not, and nothing
     /// else happens.
-    pub(crate) fn consult(
-        &self,
-        interests: &[Interest],
-        command: &mut Command,
-        context: &mut Context<'_>,
-    ) -> Option<Outcome> {
-        let mut outcome: Option<Outcome> = None;
-        for (hook, interest) in self.list.iter().zip(interests) {
+    pub(crate) fn consult(&self, command: &mut Command, context: &mut Context<'_>) -> Option<Box<Outcome>> {
+        let mut outcome: Option<Box<Outcome>> = None;
+        for (hook, interest) in &self.list {
             match &mut outcome {
                 None => {
                     if !interest.holds(command.direction(), command.slot()) {
@@ -282,7 +310,7 @@ impl Hooks {
                     if !verdict.is_plain() {
                         let mut first = Outcome { verb: Some(command.verb()), ..Outcome::default() };
                         first.add(verdict, command.clone());
-                        outcome = Some(first);
+                        outcome = Some(Box::new(first));
                     }
                 }
                 Some(outcome) => {
@@ -299,6 +327,7 @@ impl Hooks {
     }
 }
 
+#[inline(always)]
 fn ask(hook: &dyn Hook, command: &mut Command, context: &mut Context<'_>) -> Verdict {
     let (credited, edits) = (context.by.len(), command.edits());
     let verdict = hook.command(command, context);
@@ -367,12 +396,12 @@ mod tests {
         }
     }
 
-    fn consult(hooks: Vec<Arc<dyn Hook>>, line: &[u8]) -> (Command, Option<Outcome>, Vec<Arc<str>>) {
+    fn consult(hooks: Vec<Arc<dyn Hook>>, line: &[u8]) -> (Command, Option<Box<Outcome>>, Vec<Arc<str>>) {
         let connection = Connection::example();
         let mut context = Context::new(&connection, Scope::default(), "", SystemTime::UNIX_EPOCH);
         let mut command = Command::new(Direction::ClientToServer, line, None).unwrap();
         let hooks = Hooks::new(hooks);
-        let outcome = hooks.consult(&hooks.interests(), &mut command, &mut context);
+        let outcome = hooks.present().consult(&mut command, &mut context);
         (command, outcome, context.by)
     }
 

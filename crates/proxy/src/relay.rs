@@ -22,7 +22,7 @@ use tracing::warn;
 use crate::buffers;
 use crate::connection::{Connection, Order};
 use crate::engine::Shared;
-use crate::hook::Interest;
+use crate::hook::Present;
 use crate::lane::Lane;
 use crate::transactions::Transactions;
 use orders::Start;
@@ -47,19 +47,12 @@ pub(crate) struct Relay {
     streamed_ids: Option<(u32, u32)>,
     /// What the client offered in `VER`.
     offered: Vec<Version>,
-    /// What each hook wants, and what they want together.
-    interests: Box<[Interest]>,
-    interest: Interest,
-    generation: u64,
+    hooks: Present,
     /// Who ended the connection first, and why.
     ending: Option<(&'static str, Option<String>)>,
     /// A hook closed the connection: nothing behind that command is forwarded.
     is_closing: bool,
     last_activity: Instant,
-}
-
-fn together(interests: &[Interest]) -> Interest {
-    interests.iter().fold(Interest::nothing(), |all, interest| all.union(*interest))
 }
 
 /// What woke the task up.
@@ -72,8 +65,6 @@ struct Woken {
 impl Relay {
     pub(crate) fn new(engine: Arc<Shared>, connection: Arc<Connection>, reporter: Reporter) -> Relay {
         let limits = msnp::Limits { line: engine.settings.limits.line, payload: engine.settings.limits.payload };
-        let generation = engine.hooks.generation();
-        let interests = engine.hooks.interests();
         Relay {
             lanes: Direction::BOTH.map(|direction| Lane::new(direction, limits)),
             facts: Facts::default(),
@@ -83,9 +74,7 @@ impl Relay {
             ending: None,
             is_closing: false,
             last_activity: Instant::now(),
-            interest: together(&interests),
-            interests,
-            generation,
+            hooks: engine.hooks.present(),
             engine,
             connection,
             reporter,

@@ -35,8 +35,18 @@ pub use watch::Watch;
 #[derive(Debug)]
 pub struct Rules {
     files: Vec<PathBuf>,
-    list: ArcSwap<Vec<Arc<Rule>>>,
+    list: ArcSwap<List>,
     generation: AtomicU64,
+}
+
+/// The rules between two loads of the files.
+#[derive(Debug)]
+struct List(Vec<Arc<Rule>>);
+
+impl List {
+    fn new(rules: Vec<Rule>) -> List {
+        List(rules.into_iter().map(Arc::new).collect())
+    }
 }
 
 impl Rules {
@@ -47,7 +57,7 @@ impl Rules {
     /// All problems of all files.
     pub fn load(files: &[PathBuf]) -> Result<Rules, Vec<Problem>> {
         let list = load_all(files)?;
-        Ok(Rules { files: files.to_vec(), list: ArcSwap::from_pointee(list), generation: AtomicU64::new(0) })
+        Ok(Rules { files: files.to_vec(), list: ArcSwap::from_pointee(List::new(list)), generation: AtomicU64::new(0) })
     }
 
     /// Makes rules of a text that is in no file; `name` stands in problems.
@@ -56,8 +66,8 @@ impl Rules {
     ///
     /// All problems of the text.
     pub fn from_text(name: &str, source: &str) -> Result<Rules, Vec<Problem>> {
-        let list = parse(Path::new(name), source)?.into_iter().map(Arc::new).collect();
-        Ok(Rules { files: Vec::new(), list: ArcSwap::from_pointee(list), generation: AtomicU64::new(0) })
+        let list = parse(Path::new(name), source)?;
+        Ok(Rules { files: Vec::new(), list: ArcSwap::from_pointee(List::new(list)), generation: AtomicU64::new(0) })
     }
 
     /// Loads the files again. If one is broken, the rules stay as they are.
@@ -66,15 +76,15 @@ impl Rules {
     ///
     /// All problems of all files.
     pub fn reload(&self) -> Result<usize, Vec<Problem>> {
-        let list = load_all(&self.files)?;
+        let mut list = load_all(&self.files)?;
         let before = self.list.load();
-        for rule in &list {
-            if let Some(known) = before.iter().find(|known| known.name() == rule.name()) {
-                rule.carry_hits_over(known);
+        for rule in &mut list {
+            if let Some(known) = before.0.iter().find(|known| known.name() == rule.name()) {
+                rule.count_on(known);
             }
         }
         let count = list.len();
-        self.list.store(Arc::new(list));
+        self.list.store(Arc::new(List::new(list)));
         self.generation.fetch_add(1, Ordering::Release);
         Ok(count)
     }
@@ -82,7 +92,7 @@ impl Rules {
     /// Switches every rule of this name on or off, until the files are loaded again. Returns how many there are.
     pub fn enable(&self, name: &str, is_enabled: bool) -> usize {
         let list = self.list.load();
-        let named = list.iter().filter(|rule| rule.name() == name);
+        let named = list.0.iter().filter(|rule| rule.name() == name);
         let count = named.inspect(|rule| rule.is_enabled.store(is_enabled, Ordering::Relaxed)).count();
         self.generation.fetch_add(1, Ordering::Release);
         count
@@ -94,42 +104,62 @@ impl Rules {
     }
 
     /// Returns the rules of this moment, in order.
-    pub fn list(&self) -> Arc<Vec<Arc<Rule>>> {
-        self.list.load_full()
+    pub fn list(&self) -> Vec<Arc<Rule>> {
+        self.list.load().0.clone()
     }
 }
 
 impl Hook for Rules {
     fn name(&self) -> &str {
-        "rules"
+        NAME
     }
 
     fn interest(&self) -> Interest {
-        self.list.load().iter().fold(Interest::nothing(), |all, rule| all.union(rule.interest()))
+        self.list.load().interest()
     }
 
     fn generation(&self) -> u64 {
         self.generation.load(Ordering::Acquire)
     }
 
+    fn present(&self) -> Option<Arc<dyn Hook>> {
+        Some(self.list.load_full())
+    }
+
     fn command(&self, command: &mut Command, context: &mut Context<'_>) -> Verdict {
-        let mut effect = rule::Effect::default();
-        for rule in self.list.load().iter() {
+        self.list.load().command(command, context)
+    }
+}
+
+impl Hook for List {
+    fn name(&self) -> &str {
+        NAME
+    }
+
+    fn interest(&self) -> Interest {
+        self.0.iter().fold(Interest::nothing(), |all, rule| all.union(rule.interest()))
+    }
+
+    fn command(&self, command: &mut Command, context: &mut Context<'_>) -> Verdict {
+        let mut verdict = Verdict::forward();
+        let mut effect = rule::Effect::on(&mut verdict);
+        for rule in &self.0 {
             rule.apply(command, context, &mut effect);
             if effect.is_dropped {
                 break;
             }
         }
-        effect.into_verdict(command)
+        effect.conclude(command);
+        verdict
     }
 }
 
-fn load_all(files: &[PathBuf]) -> Result<Vec<Arc<Rule>>, Vec<Problem>> {
+fn load_all(files: &[PathBuf]) -> Result<Vec<Rule>, Vec<Problem>> {
     let mut list = Vec::new();
     let mut problems = Vec::new();
     for file in files {
         match load_file(file) {
-            Ok(rules) => list.extend(rules.into_iter().map(Arc::new)),
+            Ok(rules) => list.extend(rules),
             Err(found) => problems.extend(found),
         }
     }
@@ -151,3 +181,6 @@ pub fn check_any_rules(source: &str) {
         }
     }
 }
+
+/// The name of the rules as a hook.
+const NAME: &str = "rules";

@@ -35,7 +35,7 @@ pub(super) enum Decision {
 
 /// What the hooks made of one command.
 pub(super) struct Consulted {
-    outcome: Outcome,
+    outcome: Box<Outcome>,
     /// What arrived, if somebody is to be told.
     received: Option<Command>,
     by: Vec<Arc<str>>,
@@ -67,7 +67,7 @@ impl Relay {
         let scope = self.scope();
         let is_observed = told.holds(direction, span.slot);
         if self.lanes[direction.index()].streamed > 0 {
-            if self.interest.holds(direction, span.slot) {
+            if self.hooks.interest().holds(direction, span.slot) {
                 warn!(connection = self.connection.number, verb = %command.verb(), "forwarded before it was whole: hooks did not see it");
             }
             let Some((_, number)) = self.streamed_ids.filter(|_| is_observed) else { return Decision::AsItCame };
@@ -98,11 +98,13 @@ impl Relay {
             let by = vec![HOLDING.into()];
             return Decision::More(Box::new(Consulted { outcome, received, by, tags: Vec::new(), id: None }));
         }
-        let id = match direction {
-            Direction::ClientToServer => transaction_id(direction, command.line(), scope),
+        let own_id = || match direction {
+            Direction::ClientToServer => transaction_id(direction, &bytes[..span.line as usize], scope),
             Direction::ServerToClient => None,
         };
-        if !self.interest.holds(direction, span.slot) {
+        // until something is injected, the latest of all that a read brings will do
+        let id = if self.transactions.is_on() { own_id() } else { None };
+        if !self.hooks.interest().holds(direction, span.slot) {
             let Some(number) = id.and_then(|id| self.transactions.outgoing(id, command.verb())) else {
                 return match by.is_empty() {
                     true => Decision::AsItCame,
@@ -118,14 +120,19 @@ impl Relay {
             self.reporter.decide(&self.facts, &self.engine, &self.connection);
         }
         let account = self.facts.account.as_deref().unwrap_or_default();
+        // field by field, since a context that is made and then changed is copied, for each command
         let mut context = Context {
+            connection: &self.connection,
             session: self.reporter.session(),
+            scope,
+            account,
             offered: &self.offered,
-            is_observed,
+            time,
             by,
-            ..Context::new(&self.connection, scope, account, time)
+            tags: Vec::new(),
+            is_observed,
         };
-        let outcome = self.engine.hooks.consult(&self.interests, command, &mut context);
+        let outcome = self.hooks.consult(command, &mut context);
         let Context { mut by, tags, .. } = context;
         match outcome {
             None => {
@@ -148,14 +155,14 @@ impl Relay {
             }
             Some(outcome) => {
                 let received = is_observed.then(|| Command::from_span(direction, bytes, span));
-                Decision::More(Box::new(Consulted { outcome, received, by, tags, id }))
+                Decision::More(Box::new(Consulted { outcome, received, by, tags, id: own_id() }))
             }
         }
     }
 
     /// What the proxy does by itself while a command is held: it answers the client's pings, and the server's challenges if
     /// it is told to.
-    fn while_held(&mut self, command: &Command) -> Option<Outcome> {
+    fn while_held(&mut self, command: &Command) -> Option<Box<Outcome>> {
         let lane = &self.lanes[command.direction().index()];
         let answer: Injection = match (command.direction(), command.verb().as_bytes()) {
             (Direction::ClientToServer, b"PNG") if lane.is_held() => {
@@ -176,7 +183,7 @@ impl Relay {
             }
             _ => return None,
         };
-        Some(Outcome { replies: vec![answer], ..Outcome::default() })
+        Some(Box::new(Outcome { replies: vec![answer], ..Outcome::default() }))
     }
 
     /// Learns account, version and kind of server, and finds the session by them.
@@ -222,7 +229,8 @@ impl Relay {
     }
 
     fn carry_out_all(&mut self, direction: Direction, consulted: Consulted, work: &mut Work) {
-        let Consulted { mut outcome, received, mut by, tags, id } = consulted;
+        let Consulted { outcome, received, mut by, tags, id } = consulted;
+        let mut outcome = *outcome;
         let name = by.last().cloned().unwrap_or_else(|| "a hook".into());
         let is_held = outcome.hold.is_some();
         let mut sent = Vec::new();

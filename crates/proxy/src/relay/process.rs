@@ -16,8 +16,8 @@ use msnp::{Command, Direction, TransactionId};
 use tokio::net::TcpStream;
 use tracing::warn;
 
+use super::Relay;
 use super::consult::Decision;
-use super::{Relay, together};
 use crate::hook::Interest;
 use crate::lane::Lane;
 use crate::observer::{Changed, Event, Run};
@@ -42,12 +42,7 @@ const RNG: Slot = Slot::of(Verb::new(*b"RNG").expect("three capitals"));
 impl Relay {
     /// Frames `data`, asks hooks, forwards, tells observers. Returns how many bytes are dealt with.
     pub(super) fn process(&mut self, direction: Direction, data: &[u8], receiver: &TcpStream) -> usize {
-        let generation = self.engine.hooks.generation();
-        if generation != self.generation {
-            self.generation = generation;
-            self.interests = self.engine.hooks.interests();
-            self.interest = together(&self.interests);
-        }
+        self.hooks.refresh(&self.engine.hooks);
         let mut wanted = self.wanted();
         let lane = direction.index();
         let time = SystemTime::now();
@@ -74,19 +69,20 @@ impl Relay {
                         _ => {}
                     }
                     let decision = if wanted.holds(direction, span.slot) {
-                        // what comes of this one is counted from those before it
-                        self.note_latest(data, &mut work);
                         self.consult(direction, bytes, span, (time, work.told), &mut scratch)
                     } else {
                         Decision::AsItCame
                     };
-                    match decision {
-                        Decision::AsItCame => {
-                            if direction == Direction::ClientToServer && span.slot != PNG && span.slot != OUT {
-                                work.numbered = Some(frame.start);
-                            }
-                            work.span(direction, frame, span);
+                    match &decision {
+                        // what comes of this one is counted from those before it
+                        Decision::More(_) => self.note_latest(data, &mut work),
+                        _ if direction == Direction::ClientToServer && span.slot != PNG && span.slot != OUT => {
+                            work.numbered = Some(frame.start);
                         }
+                        _ => {}
+                    }
+                    match decision {
+                        Decision::AsItCame => work.span(direction, frame, span),
                         Decision::Gone(changed) => work.items.extend(changed.map(Item::Changed)),
                         decision => {
                             let before = data.get(work.forwarded..frame.start).unwrap_or_default();
@@ -126,7 +122,7 @@ impl Relay {
         if self.transactions.is_on() || self.lanes.iter().any(Lane::is_held) {
             Interest::everything()
         } else {
-            self.interest.union(OWN)
+            self.hooks.interest().union(OWN)
         }
     }
 
@@ -197,8 +193,8 @@ impl Relay {
             return true;
         }
         match start.first_chunk::<3>().and_then(|verb| Verb::new(*verb)) {
-            Some(verb) => self.interest.holds(direction, Slot::of(verb)),
-            None => self.interest != Interest::nothing(),
+            Some(verb) => self.hooks.interest().holds(direction, Slot::of(verb)),
+            None => self.hooks.interest() != Interest::nothing(),
         }
     }
 

@@ -82,7 +82,7 @@ impl Action {
         command: &mut Command,
         context: &mut Context<'_>,
         length: LengthPolicy,
-        effect: &mut Effect,
+        effect: &mut Effect<'_>,
     ) -> Result<bool, ActionError> {
         match self {
             Action::Set { part, value } => {
@@ -100,27 +100,30 @@ impl Action {
                 };
                 let injected = make(direction, line, payload.as_ref(), command, context, length)?;
                 match place {
-                    Place::Before => effect.before.push(injected),
-                    Place::After => effect.after.push(injected),
-                    Place::Other => effect.replies.push(injected),
+                    Place::Before => effect.verdict.before.push(injected),
+                    Place::After => effect.verdict.after.push(injected),
+                    Place::Other => effect.verdict.replies.push(injected),
                 }
             }
             Action::Reply { line, payload } => {
                 let back = command.direction().opposite();
-                effect.replies.push(make(back, line, payload.as_ref(), command, context, length)?);
+                effect.verdict.replies.push(make(back, line, payload.as_ref(), command, context, length)?);
             }
             Action::Duplicate(copies) => effect.copies += copies - 1,
             Action::Drop => effect.is_dropped = true,
-            Action::Delay(delay) => effect.delay += *delay,
-            Action::Hold(hold) => effect.hold = Some(*hold),
+            Action::Delay(delay) => {
+                let before = effect.verdict.delay.unwrap_or_default();
+                effect.verdict.delay = Some(before.saturating_add(*delay)).filter(|delay| !delay.is_zero());
+            }
+            Action::Hold(hold) => effect.verdict.hold = Some(*hold),
             Action::Fault { fault, toxicity } => {
                 let mut chances = context.connection.chances(fault.seed, command.direction());
                 if chances.f64() >= *toxicity || !fault.kind.concerns(command.as_bytes().len()) {
                     return Ok(false);
                 }
-                effect.faults.push(fault.clone().seeded(chances.u64(..)));
+                effect.verdict.faults.push(fault.clone().seeded(chances.u64(..)));
             }
-            Action::Close => effect.is_closed = true,
+            Action::Close => effect.verdict.close = true,
         }
         Ok(true)
     }

@@ -3,7 +3,7 @@
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::AtomicBool;
 
 use memchr::memmem::Finder;
 use msnp::types::{Direction, Verb};
@@ -127,8 +127,7 @@ impl Loader<'_> {
             name,
             verbs,
             servers,
-            matches: AtomicU64::new(0),
-            hits: AtomicU64::new(0),
+            counts: Arc::default(),
             has_complained: AtomicBool::new(false),
             is_enabled: AtomicBool::new(enabled),
         };

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
 
 use msnp::types::{Direction, ServerKind, Verb};
 use msnp::{Command, LengthPolicy};
@@ -11,9 +10,7 @@ use msnp_transcript::expression::Subject;
 use tracing::warn;
 
 use super::action::Action;
-use crate::fault::Fault;
-use crate::hook::{Context, Hold, Interest, Verdict};
-use crate::injection::Injection;
+use crate::hook::{Context, Interest, Verdict};
 
 /// One rule.
 #[derive(Debug)]
@@ -31,40 +28,24 @@ pub struct Rule {
     pub(super) seed: Option<u64>,
     pub(super) length: LengthPolicy,
     pub(super) actions: Vec<Action>,
-    pub(super) matches: AtomicU64,
-    pub(super) hits: AtomicU64,
+    pub(super) counts: Arc<Counts>,
     pub(super) has_complained: AtomicBool,
     pub(super) is_enabled: AtomicBool,
 }
 
-/// What the rules together did to one command, besides editing it.
-#[derive(Debug)]
-pub(super) struct Effect {
-    pub(super) before: Vec<Injection>,
-    pub(super) after: Vec<Injection>,
-    pub(super) replies: Vec<Injection>,
-    pub(super) hold: Option<Hold>,
-    pub(super) copies: u64,
-    pub(super) delay: Duration,
-    pub(super) faults: Vec<Fault>,
-    pub(super) is_dropped: bool,
-    pub(super) is_closed: bool,
+/// What a rule has done so far. It goes on counting when its file is loaded again.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    matches: AtomicU64,
+    hits: AtomicU64,
 }
 
-impl Default for Effect {
-    fn default() -> Effect {
-        Effect {
-            before: Vec::new(),
-            after: Vec::new(),
-            replies: Vec::new(),
-            copies: 1,
-            hold: None,
-            delay: Duration::ZERO,
-            faults: Vec::new(),
-            is_dropped: false,
-            is_closed: false,
-        }
-    }
+/// What the rules together do to one command, besides editing it.
+#[derive(Debug)]
+pub(super) struct Effect<'a> {
+    pub(super) verdict: &'a mut Verdict,
+    pub(super) copies: u64,
+    pub(super) is_dropped: bool,
 }
 
 impl Rule {
@@ -75,7 +56,7 @@ impl Rule {
 
     /// Returns how many commands the rule has changed, answered, delayed, dropped or tagged.
     pub fn hits(&self) -> u64 {
-        self.hits.load(Ordering::Relaxed)
+        self.counts.hits.load(Ordering::Relaxed)
     }
 
     /// Whether the rule is asked.
@@ -83,9 +64,9 @@ impl Rule {
         self.is_enabled.load(Ordering::Relaxed)
     }
 
-    pub(super) fn carry_hits_over(&self, before: &Rule) {
-        self.hits.store(before.hits.load(Ordering::Relaxed), Ordering::Relaxed);
-        self.matches.store(before.matches.load(Ordering::Relaxed), Ordering::Relaxed);
+    /// Goes on where the rule of this name stood that this one replaces, which may be in use still.
+    pub(super) fn count_on(&mut self, before: &Rule) {
+        self.counts = Arc::clone(&before.counts);
     }
 
     pub(super) fn interest(&self) -> Interest {
@@ -101,7 +82,7 @@ impl Rule {
     }
 
     /// Does what the rule says, if it holds for the command.
-    pub(super) fn apply(&self, command: &mut Command, context: &mut Context<'_>, effect: &mut Effect) {
+    pub(super) fn apply(&self, command: &mut Command, context: &mut Context<'_>, effect: &mut Effect<'_>) {
         if !self.holds(command, context) || !self.is_its_turn(command, context) {
             return;
         }
@@ -117,7 +98,7 @@ impl Rule {
             }
         }
         if has_effect {
-            self.hits.fetch_add(1, Ordering::Relaxed);
+            self.counts.hits.fetch_add(1, Ordering::Relaxed);
             context.credit(&self.name);
         }
     }
@@ -145,7 +126,7 @@ impl Rule {
         if self.first.is_none() && self.every.is_none() && self.probability.is_none() {
             return true;
         }
-        let number = self.matches.fetch_add(1, Ordering::Relaxed) + 1;
+        let number = self.counts.matches.fetch_add(1, Ordering::Relaxed) + 1;
         self.first.is_none_or(|first| number <= first)
             && self.every.is_none_or(|every| number.is_multiple_of(every))
             && self.probability.is_none_or(|probability| {
@@ -154,20 +135,16 @@ impl Rule {
     }
 }
 
-impl Effect {
-    pub(super) fn into_verdict(self, command: &Command) -> Verdict {
-        let mut verdict = Verdict::forward();
+impl Effect<'_> {
+    pub(super) fn on(verdict: &mut Verdict) -> Effect<'_> {
+        Effect { verdict, copies: 1, is_dropped: false }
+    }
+
+    /// Puts copies of the edited command, or none, in its place.
+    pub(super) fn conclude(self, command: &Command) {
         if self.is_dropped || self.copies != 1 {
             let copies = if self.is_dropped { 0 } else { usize::try_from(self.copies).unwrap_or(usize::MAX) };
-            verdict = Verdict::replace(vec![command.clone(); copies]);
+            self.verdict.replacement = Some(vec![command.clone(); copies]);
         }
-        verdict.before = self.before;
-        verdict.after = self.after;
-        verdict.replies = self.replies;
-        verdict.delay = (!self.delay.is_zero()).then_some(self.delay);
-        verdict.hold = self.hold;
-        verdict.faults = self.faults;
-        verdict.close = self.is_closed;
-        verdict
     }
 }
