@@ -28,7 +28,7 @@ mod import;
 #[cfg(feature = "index")]
 mod index;
 mod lint;
-mod output;
+pub(crate) mod output;
 mod proxy;
 mod redact;
 mod replay;

@@ -5,21 +5,22 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
 use etcetera::{BaseStrategy, choose_base_strategy};
-use mitmsn_proxy::Settings;
+use mitmsn_proxy::settings::{self, Settings};
 use mitmsn_proxy::fault::{self, StreamFault};
 use mitmsn_proxy::rules::{Problem, render_all};
 use msnp_transcript::expression::closest;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 use toml::de::DeTable;
 use toml::{Table, Value};
 
-use crate::cli::Sources;
+use crate::cli::{Sources, parse_address};
 
 /// Everything that can be set. `config/mitmsn.toml` documents each key.
 #[derive(Clone, PartialEq, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Config {
     /// The server that clients are led to; empty: it must be named on the command line.
+    #[serde(deserialize_with = "address_or_nothing")]
     pub(crate) upstream: String,
     /// Addresses to listen on.
     pub(crate) listen: Vec<SocketAddr>,
@@ -44,17 +45,9 @@ pub(crate) struct Config {
     pub(crate) keep_secrets: bool,
     /// How the proxy is controlled.
     pub(crate) control: Control,
-    /// The settings of the engine.
-    #[serde(flatten)]
-    pub(crate) engine: Engine,
-}
-
-/// The tables of the engine, beside the keys of the tool.
-#[derive(Clone, PartialEq, Debug, Default, Deserialize, Serialize)]
-#[serde(default)]
-pub(crate) struct Engine {
-    limits: mitmsn_proxy::settings::Limits,
-    redirect: mitmsn_proxy::settings::Redirect,
+    // the settings of the engine; were they flattened in, what is wrong with one would be said of the whole file
+    limits: settings::Limits,
+    redirect: settings::Redirect,
     fault: Vec<StreamFault>,
 }
 
@@ -92,7 +85,9 @@ impl Default for Config {
             record_folder: PathBuf::new(),
             keep_secrets: false,
             control: Control::default(),
-            engine: Engine::default(),
+            limits: settings::Limits::default(),
+            redirect: settings::Redirect::default(),
+            fault: Vec::new(),
         }
     }
 }
@@ -114,12 +109,14 @@ impl Config {
         };
         let known = defaults()?;
         for (path, default) in leaves(&known) {
-            let variable = format!("MITMSN_{}", path.replace('.', "_").to_uppercase());
+            let variable = variable(&path);
             if let Ok(text) = std::env::var(&variable) {
-                let value = parse_like(&default, &text).with_context(|| format!("environment variable {variable}"))?;
+                let value = parse_like(&default, &text).and_then(|value| check_value(&path, value));
+                let value = value.with_context(|| format!("environment variable {variable}={text}"))?;
                 insert(&mut table, &path, value);
             }
         }
+        warn_of_unknown_variables(&known);
         for assignment in &sources.set {
             let (path, text) = assignment
                 .split_once('=')
@@ -128,7 +125,8 @@ impl Config {
                 options.push((path.to_owned(), text.to_owned()));
                 continue;
             };
-            let value = parse_like(&default, text).with_context(|| format!("--set {assignment}"))?;
+            let value = parse_like(&default, text).and_then(|value| check_value(path, value));
+            let value = value.with_context(|| format!("--set {assignment}"))?;
             insert(&mut table, path, value);
         }
         let config = Config::deserialize(table);
@@ -144,15 +142,15 @@ impl Config {
     /// Returns the settings of the engine.
     pub(crate) fn settings(&self) -> Settings {
         let mut settings = Settings::default();
-        settings.limits = self.engine.limits.clone();
-        settings.redirect = self.engine.redirect.clone();
-        settings.faults.clone_from(&self.engine.fault);
+        settings.limits = self.limits.clone();
+        settings.redirect = self.redirect.clone();
+        settings.faults.clone_from(&self.fault);
         settings
     }
 
     /// Returns the settings of redirects, to change them.
-    pub(crate) fn redirect_mut(&mut self) -> &mut mitmsn_proxy::settings::Redirect {
-        &mut self.engine.redirect
+    pub(crate) fn redirect_mut(&mut self) -> &mut settings::Redirect {
+        &mut self.redirect
     }
 
     /// Returns the folder for transcripts.
@@ -220,6 +218,45 @@ fn check_keys(file: &Path, source: &str, table: &DeTable<'_>, known: &Table, pro
         }
     }
 }
+
+/// Returns the environment variable of a key.
+fn variable(path: &str) -> String {
+    format!("MITMSN_{}", path.replace('.', "_").to_uppercase())
+}
+
+/// Says which variables look like settings and are none.
+fn warn_of_unknown_variables(known: &Table) {
+    let known: Vec<String> = leaves(known).map(|(path, _)| variable(&path)).collect();
+    for (name, _) in std::env::vars_os() {
+        let Some(name) = name.to_str().filter(|name| name.starts_with("MITMSN_")) else { continue };
+        if known.iter().any(|known| known == name) || OTHER_VARIABLES.contains(&name) {
+            continue;
+        }
+        if let Some(near) = closest(name, known.iter().map(String::as_str)) {
+            anstream::eprintln!("mitmsn: the environment variable {name} sets nothing; did you mean {near}?");
+        }
+    }
+}
+
+/// Reads the text of an address, which may be empty.
+fn address_or_nothing<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    match parse_address(&text) {
+        Err(problem) if !text.is_empty() => Err(de::Error::custom(format!("{text:?}: {problem}"))),
+        _ => Ok(text),
+    }
+}
+
+/// Returns a value if its key takes it.
+fn check_value(path: &str, value: Value) -> Result<Value> {
+    let mut table = Table::new();
+    insert(&mut table, path, value.clone());
+    Config::deserialize(table).map_err(|error| anyhow!("{}", error.message()))?;
+    Ok(value)
+}
+
+/// Variables that are read elsewhere.
+const OTHER_VARIABLES: [&str; 4] = ["MITMSN_LOG", "MITMSN_CONTROL", "MITMSN_TOKEN", "MITMSN_PASSWORD"];
 
 /// Returns the complaint about a `--set` of what is neither a key nor one of these options of scripts.
 pub(crate) fn unknown_key(path: &str, text: &str, options: &[String]) -> Result<anyhow::Error> {
@@ -333,8 +370,25 @@ mod tests {
         let text = render_all(&problems, false);
         assert!(text.contains("unknown key `lin`") && text.contains("c.toml:2:1"), "{text}");
         assert!(text.contains("did you mean `line`?"), "{text}");
-        let problems = check_file(Path::new("c.toml"), "[limits]\nidle_timeout = \"5\"\n").unwrap();
-        assert!(render_all(&problems, false).contains("is not a duration"));
+        let values = [
+            ("[limits]\nidle_timeout = '5'", "is not a duration", "2:16"),
+            ("[limits]\nconnections = 0", "at least 1", "2:15"),
+            ("[limits]\nconnect_timeout = '0s'", "no time at all", "2:19"),
+            ("[limits]\npayload = -1", "invalid value: integer `-1`", "2:11"),
+            ("[redirect]\nports = '0'\nlifetime = '2x'", "\"2x\" is not a duration", "3:12"),
+            ("[redirect]\nadvertise = 'a b'", "is not an address", "2:13"),
+            ("upstream = 'foo:99999'", "\"foo:99999\": expected host, host:port", "1:12"),
+            ("listen = ['nowhere']", "invalid socket address", "1:11"),
+        ];
+        for (source, message, place) in values {
+            let text = render_all(&check_file(Path::new("c.toml"), source).unwrap(), false);
+            assert!(text.contains(message) && text.contains(&format!("c.toml:{place}\n")), "{place} {message}\n{text}");
+            let set = source.replace("[limits]\n", "limits.").replace("[redirect]\nports = '0'\n", "redirect.");
+            let set = set.replace("[redirect]\n", "redirect.").replace(" = ", "=").replace(['\'', '[', ']'], "");
+            let error = Config::load(&Sources { config: None, set: vec![set.clone()] }).unwrap_err();
+            let error = format!("{error:#}");
+            assert!(error.starts_with(&format!("--set {set}: ")) && error.contains(message), "{error}");
+        }
         let faults = [
             ("type = 'latncy'", "unknown fault \"latncy\"", "2:8", "did you mean `latency`?"),
             ("type = 'limit_data'\nbits = 5", "unknown key `bits` in a fault of type limit_data", "3:1", "bytes"),

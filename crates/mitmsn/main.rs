@@ -12,7 +12,9 @@ mod config;
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     cli.color.write_global();
-    match commands::run(cli) {
+    let outcome = commands::run(cli);
+    commands::output::finish_log();
+    match outcome {
         Ok(code) => code,
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {

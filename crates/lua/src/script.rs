@@ -239,8 +239,10 @@ impl Script {
             self.watch_pace(processor_time().saturating_sub(start));
             result
         };
-        // most calls are over in microseconds: to wait for one costs less than to hand this thread's work to another
-        match self.gate.enter(SHORT_WAIT.min(patience)) {
+        // most calls are over in microseconds: to wait for one costs less than to hand this thread's work to another, even
+        // when a busy machine stops it midway
+        let at_hand = if is_wary { self.gate.try_enter() } else { self.gate.enter(SHORT_WAIT.min(patience)) };
+        match at_hand {
             Some(vm) => Ok(apart(is_wary, || work(vm))),
             None => apart(true, || self.gate.enter(patience).map(work)).ok_or_else(Fault::busy),
         }
@@ -288,7 +290,8 @@ fn read(file: &Path) -> Result<String, Problem> {
 
 /// How long those wait for a script that keep no connection waiting.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How long a connection waits for a script before its thread's other work goes to another thread.
-const SHORT_WAIT: Duration = Duration::from_millis(1);
+/// How long a connection waits for a script that is quick before its thread's other work goes to another thread. Threads
+/// are dear: the allocator's memory for each is kept, and filled anew.
+const SHORT_WAIT: Duration = Duration::from_millis(20);
 /// For how many calls a script is called apart after one that took long.
 const WARY_CALLS: u32 = 100;

@@ -20,7 +20,7 @@ use crate::config::Config;
 
 /// Runs the demonstration.
 pub(super) fn run(arguments: &Demo) -> Result<ExitCode> {
-    output::start_log(true);
+    output::start_log(true)?;
     let mut config = Config::load(&Sources::default())?;
     if let Some(folder) = &arguments.record {
         config.record_folder.clone_from(folder);
@@ -32,8 +32,8 @@ pub(super) fn run(arguments: &Demo) -> Result<ExitCode> {
         let rules = Rules::from_text("config/rules/demo.toml", RULES);
         let rules = Arc::new(rules.map_err(|problems| anyhow!("{}", render_all(&problems, false)))?);
         let recording = Arc::new(Recording::start(&folder, false));
-        let out = Box::new(anstream::AutoStream::auto(std::io::stdout()));
-        let console = Arc::new(Console::new(out, output::options(arguments.verbose), None, false));
+        let screen = output::standard_output()?;
+        let console = Arc::new(Console::new(screen.clone(), output::options(arguments.verbose), None, false));
         let builder = builder(&sandbox, port(arguments.keep_running), &rules, &recording, console);
         #[cfg(feature = "web")]
         let control = match arguments.keep_running {
@@ -46,6 +46,7 @@ pub(super) fn run(arguments: &Demo) -> Result<ExitCode> {
         let address = *engine.addresses().first().context("the proxy listens nowhere")?;
         anstream::println!("a sandbox server on {}, the proxy in front of it on {address}\n", sandbox.dispatch());
         chat(&sandbox, address).await.context("the demonstration failed")?;
+        screen.flush(output::READING);
         if arguments.keep_running {
             instructions(&sandbox, address);
             #[cfg(feature = "web")]
@@ -73,6 +74,7 @@ pub(super) fn run(arguments: &Demo) -> Result<ExitCode> {
         engine.shutdown().await;
         sandbox.shutdown().await;
         recording.finish(Duration::from_secs(5));
+        screen.flush(output::READING);
         summary(&recording, &rules);
         Ok(ExitCode::SUCCESS)
     })

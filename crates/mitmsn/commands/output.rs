@@ -6,8 +6,11 @@ use std::io::BufReader;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::OnceLock;
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
+use mitmsn_proxy::observers::Outlet;
 use msnp_transcript::screen::Options;
 use msnp_transcript::{Expression, Reader, Transcript};
 use tokio::signal::unix::{SignalKind, signal};
@@ -18,15 +21,52 @@ use crate::cli::View;
 /// What is said at the start, however quiet the log is.
 pub(super) const START: &str = "mitmsn::start";
 
+/// Standard error, once there is a log.
+static LOG: OnceLock<Outlet> = OnceLock::new();
+
 /// Sends the log to standard error. `MITMSN_LOG` takes directives such as `debug`.
-pub(super) fn start_log(quiet: bool) {
+///
+/// # Errors
+///
+/// If the system gives no thread.
+pub(super) fn start_log(quiet: bool) -> Result<()> {
     let default = if quiet { "warn,mitmsn::start=info" } else { "info" };
     let filter = EnvFilter::try_from_env("MITMSN_LOG").unwrap_or_else(|_| EnvFilter::new(default));
     let color = anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let outlet = Outlet::start(anstream::AutoStream::auto(std::io::stderr())).context("cannot start the log")?;
+    let outlet = LOG.get_or_init(|| outlet);
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| outlet.clone());
     // a second log of one process, as tests make it, changes nothing
     let _ = log.with_target(false).with_ansi(color).try_init();
+    Ok(())
 }
+
+/// Says something of several lines, which the log would not keep, between those of the log.
+pub(super) fn say(text: &str) {
+    match LOG.get() {
+        Some(log) => log.say(&format!("{text}\n")),
+        None => anstream::eprintln!("{text}"),
+    }
+}
+
+/// Waits for what the log has to say, though not for a reader that does not read.
+pub(crate) fn finish_log() {
+    if let Some(log) = LOG.get() {
+        log.flush(READING);
+    }
+}
+
+/// Starts to write to standard output.
+///
+/// # Errors
+///
+/// If the system gives no thread.
+pub(super) fn standard_output() -> Result<Outlet> {
+    Outlet::start(anstream::AutoStream::auto(std::io::stdout())).context("cannot write to standard output")
+}
+
+/// How long to wait at the end for those who read our output.
+pub(super) const READING: Duration = Duration::from_secs(1);
 
 /// Waits for SIGINT or SIGTERM and returns the exit code that goes with it.
 pub(super) async fn until_signal() -> Result<ExitCode> {

@@ -21,7 +21,7 @@ use crate::config::Config;
 
 /// Runs the proxy until a signal ends it.
 pub(super) fn run(arguments: &Proxy) -> Result<ExitCode> {
-    output::start_log(arguments.quiet);
+    output::start_log(arguments.quiet)?;
     let config = merge(arguments)?;
     let target = target(&config)?;
     let filter = output::filter(&arguments.view)?;
@@ -112,7 +112,7 @@ fn load_rules(files: &[PathBuf]) -> Result<Option<Arc<Rules>>> {
     match Rules::load(files) {
         Ok(rules) => Ok(Some(Arc::new(rules))),
         Err(problems) => {
-            anstream::eprintln!("{}", render_all(&problems, true));
+            output::say(&render_all(&problems, true));
             bail!("{} problem(s) in rule files", problems.len());
         }
     }
@@ -145,13 +145,17 @@ async fn serve(arguments: &Proxy, config: &Config, target: Target, mut parts: Pa
         false => None,
     };
     if let Some(recording) = &recording {
-        info!(folder = %recording.folder().display(), secrets = if config.keep_secrets { "kept" } else { "masked" }, "recording");
+        // otherwise the log says already that it is not there
+        if recording.folder().is_dir() {
+            let secrets = if config.keep_secrets { "kept" } else { "masked" };
+            info!(folder = %recording.folder().display(), secrets, "recording");
+        }
         builder = builder.observer(Arc::clone(recording) as _);
     }
-    if !arguments.quiet {
-        let out = Box::new(anstream::AutoStream::auto(std::io::stdout()));
+    let screen = if arguments.quiet { None } else { Some(output::standard_output()?) };
+    if let Some(screen) = &screen {
         let options = output::options(arguments.view.verbose);
-        builder = builder.observer(Arc::new(Console::new(out, options, filter, config.keep_secrets)));
+        builder = builder.observer(Arc::new(Console::new(screen.clone(), options, filter, config.keep_secrets)));
     }
     #[cfg(feature = "web")]
     let control = super::control::Prepared::new(config).await?;
@@ -204,6 +208,9 @@ async fn serve(arguments: &Proxy, config: &Config, target: Target, mut parts: Pa
         }
     }
     finish(recording.as_deref(), rules.as_deref(), config);
+    if let Some(screen) = screen {
+        screen.flush(output::READING);
+    }
     Ok(ExitCode::from(code))
 }
 
@@ -238,7 +245,7 @@ fn report(outcome: Result<usize, Vec<mitmsn_proxy::rules::Problem>>) {
         Ok(count) => info!(rules = count, "rules reloaded"),
         Err(problems) => {
             error!("a rule file is broken: the rules stay as they were");
-            anstream::eprintln!("{}", render_all(&problems, true));
+            output::say(&render_all(&problems, true));
         }
     }
 }

@@ -23,11 +23,11 @@ pub(super) fn run(arguments: &Replay) -> Result<ExitCode> {
     let runtime = tokio::runtime::Runtime::new().context("cannot start")?;
     let code = match &arguments.side {
         ReplaySide::Server(arguments) => {
-            output::start_log(arguments.output.quiet);
+            output::start_log(arguments.output.quiet)?;
             runtime.block_on(be_server(arguments))
         }
         ReplaySide::Client(arguments) => {
-            output::start_log(arguments.output.quiet);
+            output::start_log(arguments.output.quiet)?;
             runtime.block_on(be_client(arguments))
         }
     };

@@ -10,7 +10,7 @@ use crate::cli;
 
 /// Runs the server until a signal ends it.
 pub(super) fn run(arguments: &cli::Sandbox) -> Result<ExitCode> {
-    output::start_log(false);
+    output::start_log(false)?;
     let runtime = tokio::runtime::Runtime::new().context("cannot start")?;
     runtime.block_on(async {
         let sandbox = Sandbox::start(options(arguments)).await?;

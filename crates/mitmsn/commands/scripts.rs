@@ -8,6 +8,7 @@ use mitmsn_proxy::EngineBuilder;
 use mitmsn_proxy::rules::{Problem, Watch, render_all};
 use tracing::{error, info, warn};
 
+use super::output;
 use crate::config::{Config, unknown_key};
 
 /// Loads the scripts of the configuration and sets their options; `None` if there are none.
@@ -19,7 +20,7 @@ pub(super) fn load(config: &Config) -> Result<Option<Arc<Scripts>>> {
     let scripts = match Scripts::load(&config.scripts, &config.script) {
         Ok(scripts) => scripts,
         Err(problems) => {
-            anstream::eprintln!("{}", render_all(&problems, true));
+            output::say(&render_all(&problems, true));
             bail!("{} problem(s) in scripts", problems.len());
         }
     };
@@ -64,7 +65,7 @@ pub(super) fn report(outcome: Result<usize, Vec<Problem>>) {
         Ok(count) => info!(scripts = count, "scripts reloaded"),
         Err(problems) => {
             error!("a script is broken: it stays as it was");
-            anstream::eprintln!("{}", render_all(&problems, true));
+            output::say(&render_all(&problems, true));
         }
     }
 }

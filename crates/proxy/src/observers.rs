@@ -2,7 +2,9 @@
 
 pub mod console;
 pub mod convert;
+pub mod outlet;
 pub mod recorder;
 
 pub use console::Console;
+pub use outlet::Outlet;
 pub use recorder::Recording;

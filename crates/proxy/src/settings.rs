@@ -30,19 +30,22 @@ pub struct Settings {
 #[non_exhaustive]
 pub struct Limits {
     /// Longest command line in bytes, its end included. A stream with a longer one is relayed unframed from there on.
+    #[serde(deserialize_with = "at_least_one")]
     pub line: usize,
     /// Longest payload in bytes. A stream with a longer one is relayed unframed from there on.
     pub payload: usize,
     /// Most commands that may wait in one direction of a connection (delayed ones and those behind them); the proxy
     /// reads no further until there is room.
+    #[serde(deserialize_with = "at_least_one")]
     pub lane_depth: usize,
     /// Most client connections at one time; further ones wait to be accepted.
+    #[serde(deserialize_with = "at_least_one")]
     pub connections: usize,
     /// How long connecting to a server may take, name look-up included.
-    #[serde(with = "in_words")]
+    #[serde(serialize_with = "in_words::serialize", deserialize_with = "some_time")]
     pub connect_timeout: Duration,
     /// How long nothing may pass on a connection before it is closed.
-    #[serde(with = "in_words")]
+    #[serde(serialize_with = "in_words::serialize", deserialize_with = "some_time")]
     pub idle_timeout: Duration,
     /// How long a client that has not finished its first line, which tells where it wants to go, may be silent before it
     /// is led to the configured server anyway.
@@ -84,7 +87,7 @@ pub struct Redirect {
     /// Ports to open when two different servers are pending for one client address; `0` lets the system choose.
     pub ports: Ports,
     /// How long a redirect waits for its client.
-    #[serde(with = "in_words")]
+    #[serde(serialize_with = "in_words::serialize", deserialize_with = "some_time")]
     pub lifetime: Duration,
 }
 
@@ -174,6 +177,22 @@ pub mod in_words {
             seconds => format!("{}s", seconds.as_secs()),
         };
         serializer.serialize_str(&text)
+    }
+}
+
+/// Reads a number that makes no sense as 0.
+fn at_least_one<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    match usize::deserialize(deserializer)? {
+        0 => Err(de::Error::custom("0 would let nothing pass; at least 1")),
+        number => Ok(number),
+    }
+}
+
+/// Reads a duration that makes no sense as 0.
+fn some_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    match in_words::deserialize(deserializer)? {
+        Duration::ZERO => Err(de::Error::custom("no time at all would end everything at once; a year is 8760h")),
+        time => Ok(time),
     }
 }
 

@@ -34,6 +34,8 @@ const GATHERING: u32 = 10;
 const STEP: Duration = Duration::from_millis(1);
 /// Bytes that are written without waiting for more.
 const MANY: usize = 512 << 10;
+/// How long writing has to work before that is said.
+const CALM: Duration = Duration::from_secs(5);
 /// How many files stay open; idle sessions cost no descriptor.
 const MOST_OPEN_FILES: usize = 128;
 /// Buffers kept for reuse.
@@ -80,6 +82,8 @@ struct Pending {
     lines: Vec<u8>,
     account: Option<String>,
     lost: Loss,
+    /// The first line, if it is not on disk though more was lost: without it a transcript is none.
+    head: Vec<u8>,
     is_queued: bool,
 }
 
@@ -114,7 +118,7 @@ impl Recorder {
             lost: AtomicU64::new(0),
             finished: AtomicBool::new(false),
         });
-        let mut writer = Writer { folder: folder.to_owned(), files: HashMap::new(), is_failing: false };
+        let mut writer = Writer { folder: folder.to_owned(), files: HashMap::new(), failed: None };
         if let Err(problem) = create_folder(folder) {
             writer.fail(folder, &problem);
         }
@@ -260,11 +264,10 @@ impl Drop for Appender<'_> {
         let shared = &self.log.shared;
         let backlog = shared.backlog.fetch_add(pending.lines.len() - self.before, Ordering::Relaxed);
         if backlog > MOST_BACKLOG {
-            let events = lines_in(&pending.lines);
-            shared.lost.fetch_add(events, Ordering::Relaxed);
             shared.backlog.fetch_sub(pending.lines.len(), Ordering::Relaxed);
-            pending.lost.add(events, pending.next_seq.saturating_sub(1), "the disk was too slow");
-            pending.lines.clear();
+            let lines = std::mem::take(&mut pending.lines);
+            let next_seq = pending.next_seq;
+            shared.lost.fetch_add(pending.lose(&lines, next_seq, "the disk was too slow"), Ordering::Relaxed);
         }
         if !pending.is_queued {
             pending.is_queued = true;
@@ -273,11 +276,20 @@ impl Drop for Appender<'_> {
     }
 }
 
-impl Loss {
-    fn add(&mut self, events: u64, last_seq: u64, reason: &str) {
-        self.events += events;
-        self.last_seq = last_seq;
-        reason.clone_into(&mut self.reason);
+impl Pending {
+    /// Counts lines as lost, `next_seq` being the number of the event behind them. The first of all is kept. Returns how
+    /// many they are.
+    fn lose(&mut self, lines: &[u8], next_seq: u64, reason: &str) -> u64 {
+        let events = lines_in(lines);
+        let has_head = events > 0 && events == next_seq;
+        if has_head {
+            let end = memchr::memchr(b'\n', lines).map_or(lines.len(), |end| end + 1);
+            self.head = lines[..end].to_vec();
+        }
+        self.lost.events += events - u64::from(has_head);
+        self.lost.last_seq = next_seq.saturating_sub(1);
+        reason.clone_into(&mut self.lost.reason);
+        events
     }
 }
 
@@ -286,7 +298,8 @@ struct Writer {
     folder: PathBuf,
     /// The files that are open, by number of the log.
     files: HashMap<u64, File>,
-    is_failing: bool,
+    /// When a write failed last, until enough have worked since.
+    failed: Option<Instant>,
 }
 
 impl Writer {
@@ -310,33 +323,51 @@ impl Writer {
     }
 
     fn write(&mut self, log: &SessionLog, shared: &Shared) {
-        let (lines, last_seq, account, loss) = {
+        let (lines, next_seq, account, loss, mut head) = {
             let mut pending = lock(&log.pending);
             pending.is_queued = false;
             let lines = std::mem::take(&mut pending.lines);
             let loss = std::mem::take(&mut pending.lost);
-            (lines, pending.next_seq.saturating_sub(1), pending.account.clone(), loss)
+            let head = std::mem::take(&mut pending.head);
+            (lines, pending.next_seq, pending.account.clone(), loss, head)
         };
         shared.backlog.fetch_sub(lines.len(), Ordering::Relaxed);
-        match self.try_write(log, account.as_deref(), &lines, &loss) {
-            Ok(()) => {
-                if std::mem::take(&mut self.is_failing) {
-                    info!(folder = %self.folder.display(), "recording works again");
-                }
+        let was_lost = !head.is_empty();
+        let outcome = self.try_write(log, account.as_deref(), &lines, &loss, &mut head);
+        if was_lost && head.is_empty() {
+            shared.lost.fetch_sub(1, Ordering::Relaxed);
+        }
+        match outcome {
+            // a disk that is full still takes a small line now and then
+            Ok(()) if self.failed.is_some_and(|failed| failed.elapsed() > CALM) => {
+                self.failed = None;
+                info!(folder = %self.folder.display(), "recording works again");
             }
+            Ok(()) => {}
             Err(Failure { problem, written }) => {
                 self.fail(&self.folder.clone(), &problem);
-                let events = lines_in(lines.get(written..).unwrap_or_default());
+                let mut pending = lock(&log.pending);
+                let events = pending.lose(lines.get(written..).unwrap_or_default(), next_seq, &problem.to_string());
                 shared.lost.fetch_add(events, Ordering::Relaxed);
+                if !head.is_empty() {
+                    pending.head = head;
+                }
                 // what was noted already, if anything was written, needs no second note
-                let earlier = if written > 0 { 0 } else { loss.events };
-                lock(&log.pending).lost.add(events + earlier, last_seq, &problem.to_string());
+                pending.lost.events += if written > 0 { 0 } else { loss.events };
             }
         }
         self.recycle(lines, shared);
     }
 
-    fn try_write(&mut self, log: &SessionLog, account: Option<&str>, lines: &[u8], loss: &Loss) -> Result<(), Failure> {
+    /// Writes the head and a note of the loss first, if there are any. A head that is on disk is emptied.
+    fn try_write(
+        &mut self,
+        log: &SessionLog,
+        account: Option<&str>,
+        lines: &[u8],
+        loss: &Loss,
+        head: &mut Vec<u8>,
+    ) -> Result<(), Failure> {
         let path = self.folder.join(log.file_name(account));
         let before = lock(&log.path).clone();
         match before {
@@ -345,11 +376,14 @@ impl Writer {
                 *lock(&log.path) = Some(path.clone());
             }
             Some(_) => {}
-            None if lines.is_empty() => return Ok(()),
+            None if lines.is_empty() && head.is_empty() => return Ok(()),
             None => {}
         }
         let file = self.file(log.number, &path)?;
         *lock(&log.path) = Some(path);
+        let unwritten = |failure| Failure { written: 0, ..failure };
+        write_whole(file, head).map_err(unwritten)?;
+        head.clear();
         if loss.events > 0 {
             let text = format!("{} events were lost here: {}", loss.events, loss.reason);
             let stem =
@@ -357,7 +391,7 @@ impl Writer {
             let note = Event::Note(NoteEvent { stem, connection: None, text });
             let mut note = serde_json::to_vec(&note).map_err(io::Error::from)?;
             note.push(b'\n');
-            write_whole(file, &note).map_err(|failure| Failure { written: 0, ..failure })?;
+            write_whole(file, &note).map_err(unwritten)?;
         }
         write_whole(file, lines)
     }
@@ -382,7 +416,7 @@ impl Writer {
 
     /// Says once that recording fails.
     fn fail(&mut self, folder: &Path, problem: &io::Error) {
-        if !std::mem::replace(&mut self.is_failing, true) {
+        if self.failed.replace(Instant::now()).is_none() {
             error!(folder = %folder.display(), error = %problem, "cannot record: the relay goes on, events are lost");
         }
         self.files.clear();
@@ -502,18 +536,22 @@ mod tests {
         fs::write(&folder, "in the way").unwrap();
         let recorder = Recorder::start(&folder);
         let log = recorder.session("01jd", SystemTime::UNIX_EPOCH);
-        note(&mut log.append(), "lost");
-        note(&mut log.append(), "lost too");
-        while recorder.lost() < 2 {
-            std::thread::yield_now();
+        for (count, text) in (1..).zip(["head", "lost", "lost too"]) {
+            note(&mut log.append(), text);
+            while recorder.lost() < count {
+                std::thread::yield_now();
+            }
         }
         fs::remove_file(&folder).unwrap();
         note(&mut log.append(), "kept");
         assert!(!recorder.finish(Duration::from_secs(10)));
+        assert_eq!(recorder.lost(), 2);
         let events = events(&folder);
-        let [Event::Note(loss), Event::Note(kept)] = &events[..] else { panic!("{events:?}") };
+        let [Event::Note(head), Event::Note(loss), Event::Note(kept)] = &events[..] else { panic!("{events:?}") };
+        // without its first line a transcript would be none
+        assert_eq!((head.stem.seq, head.text.as_str()), (0, "head"));
         assert!(loss.text.starts_with("2 events were lost here: "), "{}", loss.text);
-        assert_eq!((loss.stem.seq, kept.stem.seq, kept.text.as_str()), (1, 2, "kept"));
+        assert_eq!((loss.stem.seq, kept.stem.seq, kept.text.as_str()), (2, 3, "kept"));
     }
 
     #[test]

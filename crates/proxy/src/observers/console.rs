@@ -1,7 +1,6 @@
 //! Draws the dialogue as it happens.
 
 use std::fmt;
-use std::io::Write;
 use std::sync::{Mutex, PoisonError};
 
 use msnp::Command;
@@ -12,31 +11,21 @@ use msnp_transcript::id::Stamp;
 use msnp_transcript::screen::{Options, Screen};
 
 use crate::observer::{About, Changed, Event, Observer};
+use crate::observers::Outlet;
 use crate::observers::convert::{self, Place};
 
 /// The observer that draws.
 pub struct Console {
-    state: Mutex<State>,
+    screen: Mutex<Screen>,
+    out: Outlet,
     filter: Option<Expression>,
     keep_secrets: bool,
 }
 
-struct State {
-    screen: Screen,
-    out: Box<dyn Write + Send>,
-    is_broken: bool,
-}
-
 impl Console {
     /// Draws to `out`: only commands for which `filter` holds, if there is one.
-    pub fn new(
-        out: Box<dyn Write + Send>,
-        options: Options,
-        filter: Option<Expression>,
-        keep_secrets: bool,
-    ) -> Console {
-        let state = State { screen: Screen::new(options), out, is_broken: false };
-        Console { state: Mutex::new(state), filter, keep_secrets }
+    pub fn new(out: Outlet, options: Options, filter: Option<Expression>, keep_secrets: bool) -> Console {
+        Console { screen: Mutex::new(Screen::new(options)), out, filter, keep_secrets }
     }
 
     fn passes(&self, command: &Command, about: &About<'_>, origin: &str) -> bool {
@@ -81,20 +70,17 @@ impl Observer for Console {
                 line.into_iter().map(|line| (line, self.filter.is_none())).collect()
             }
         };
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut screen = self.screen.lock().unwrap_or_else(PoisonError::into_inner);
         let mut text = String::new();
         for (line, passes) in lines {
             if passes {
-                text += &state.screen.draw(&line);
+                text += &screen.draw(&line);
             } else {
-                state.screen.learn(&line);
+                screen.learn(&line);
             }
         }
-        // a reader that went away is no reason to end the proxy
-        if !text.is_empty() && !state.is_broken {
-            let written = state.out.write_all(text.as_bytes()).and_then(|()| state.out.flush());
-            state.is_broken = written.is_err();
-        }
+        // with the screen in hand: what was drawn first is said first
+        self.out.say(&text);
     }
 }
 
