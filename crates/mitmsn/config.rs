@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
 use etcetera::{BaseStrategy, choose_base_strategy};
-use mitmsn_proxy::settings::{self, Settings};
 use mitmsn_proxy::fault::{self, StreamFault};
 use mitmsn_proxy::rules::{Problem, render_all};
+use mitmsn_proxy::settings::{self, Settings};
 use msnp_transcript::expression::closest;
 use serde::{Deserialize, Deserializer, Serialize, de};
 use toml::de::DeTable;

@@ -179,3 +179,20 @@ fn an_idle_connection_is_closed() {
     let outline = proxy.stop().transcript().outline();
     assert!(outline.ends_with("#1 closed by proxy: idle for too long\nover after 1"), "{outline}");
 }
+
+#[test]
+fn a_screen_that_nobody_reads_stops_neither_the_relay_nor_a_shutdown() {
+    let server = Server::start();
+    let proxy = Setup::before(server.address).unread().start();
+    let mut client = proxy.client();
+    let mut peer = log_in(&mut client, &server, "alice@example.com");
+    // more than a pipe holds, on the screen
+    let said: String = (0..3000).map(|id| format!("CHG {id} NLN 0\r\n")).collect();
+    client.sends(&said);
+    peer.sees(&said);
+    let mut other = proxy.client();
+    log_in(&mut other, &server, "bob@example.com");
+    let ended = proxy.stop();
+    assert_eq!(ended.transcripts.len(), 2);
+    peer.sees_end();
+}

@@ -6,7 +6,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Command as Process, ExitStatus, Output, Stdio};
+use std::process::{Child, ChildStdout, Command as Process, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
@@ -32,6 +32,7 @@ pub(crate) struct Setup {
     folder: TempDir,
     records: bool,
     is_controlled: bool,
+    is_unread: bool,
 }
 
 /// A running proxy. It is killed with the test, unless the test ends it.
@@ -41,6 +42,8 @@ pub(crate) struct Proxy {
     pub(crate) addresses: Vec<SocketAddr>,
     log: Arc<Lines>,
     out: Arc<Lines>,
+    /// Standard output, if nobody reads it.
+    _unread: Option<ChildStdout>,
     folder: Option<TempDir>,
 }
 
@@ -66,6 +69,7 @@ impl Setup {
             folder: tempfile::tempdir().unwrap(),
             records: true,
             is_controlled: false,
+            is_unread: false,
         }
     }
 
@@ -112,6 +116,12 @@ impl Setup {
     pub(crate) fn controlled(mut self) -> Setup {
         self.is_controlled = true;
         self
+    }
+
+    /// Everything is on a screen that nobody reads, as that of a pager which is paused.
+    pub(crate) fn unread(mut self) -> Setup {
+        self.is_unread = true;
+        self.loud()
     }
 
     /// Puts a rule file beside the transcripts and uses it.
@@ -174,13 +184,17 @@ impl Setup {
     pub(crate) fn start(mut self) -> Proxy {
         let mut child = self.command().spawn().unwrap();
         let log = Lines::of(child.stderr.take().unwrap());
-        let out = Lines::of(child.stdout.take().unwrap());
+        let stdout = child.stdout.take().unwrap();
+        let (out, unread) = match self.is_unread {
+            true => (Lines::of(std::io::empty()), Some(stdout)),
+            false => (Lines::of(stdout), None),
+        };
         let count = self.listen.len();
         log.wait("the proxy to listen", |text| text.matches("listening on ").count() >= count);
         let text = log.text();
         let addresses =
             text.lines().filter_map(|line| line.split_once("listening on ")?.1.trim().parse().ok()).collect();
-        Proxy { child, addresses, log, out, folder: Some(self.folder) }
+        Proxy { child, addresses, log, out, _unread: unread, folder: Some(self.folder) }
     }
 }
 

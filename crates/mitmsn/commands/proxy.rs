@@ -224,6 +224,9 @@ fn finish(recording: Option<&Recording>, rules: Option<&Rules>, config: &Config)
     for rule in rules.map(Rules::list).iter().flat_map(|list| list.iter()) {
         info!(rule = rule.name(), hits = rule.hits(), "rule");
     }
+    for (name, hits) in rules.map(Rules::removed).into_iter().flatten() {
+        info!(rule = &*name, hits, "rule, removed since");
+    }
 }
 
 fn watch(rules: &Arc<Rules>) -> Option<Watch> {

@@ -74,6 +74,15 @@ pub fn names(verb: Verb, direction: Direction) -> Vec<&'static str> {
     names
 }
 
+/// Returns every documented name of an argument of any command, by the alphabet.
+pub fn all_names() -> Vec<&'static str> {
+    let items = FORMS.iter().flat_map(|form| &form.items);
+    let mut names: Vec<&str> = items.filter_map(|item| item.name.as_deref()).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
 /// Whether `name` is a documented argument of `verb` in `direction`.
 pub fn has_name(verb: Verb, direction: Direction, name: &str) -> bool {
     forms(verb, direction).any(|form| form.items.iter().any(|item| item.is_called(name)))

@@ -12,8 +12,8 @@
 //! the next. Files are replaced atomically: one that is broken leaves the rules as they were.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 use msnp::Command;
@@ -37,6 +37,8 @@ pub struct Rules {
     files: Vec<PathBuf>,
     list: ArcSwap<List>,
     generation: AtomicU64,
+    /// What the files had before and have no more.
+    gone: Mutex<Vec<(Arc<str>, Arc<rule::Counts>)>>,
 }
 
 /// The rules between two loads of the files.
@@ -57,7 +59,12 @@ impl Rules {
     /// All problems of all files.
     pub fn load(files: &[PathBuf]) -> Result<Rules, Vec<Problem>> {
         let list = load_all(files)?;
-        Ok(Rules { files: files.to_vec(), list: ArcSwap::from_pointee(List::new(list)), generation: AtomicU64::new(0) })
+        Ok(Rules {
+            files: files.to_vec(),
+            list: ArcSwap::from_pointee(List::new(list)),
+            generation: AtomicU64::new(0),
+            gone: Mutex::default(),
+        })
     }
 
     /// Makes rules of a text that is in no file; `name` stands in problems.
@@ -67,7 +74,12 @@ impl Rules {
     /// All problems of the text.
     pub fn from_text(name: &str, source: &str) -> Result<Rules, Vec<Problem>> {
         let list = parse(Path::new(name), source)?;
-        Ok(Rules { files: Vec::new(), list: ArcSwap::from_pointee(List::new(list)), generation: AtomicU64::new(0) })
+        Ok(Rules {
+            files: Vec::new(),
+            list: ArcSwap::from_pointee(List::new(list)),
+            generation: AtomicU64::new(0),
+            gone: Mutex::default(),
+        })
     }
 
     /// Loads the files again. If one is broken, the rules stay as they are.
@@ -76,13 +88,18 @@ impl Rules {
     ///
     /// All problems of all files.
     pub fn reload(&self) -> Result<usize, Vec<Problem>> {
+        // one at a time
+        let mut known = self.lock_gone();
         let mut list = load_all(&self.files)?;
         let before = self.list.load();
+        known.extend(before.0.iter().map(|rule| (Arc::clone(&rule.name), Arc::clone(&rule.counts))));
         for rule in &mut list {
-            if let Some(known) = before.0.iter().find(|known| known.name() == rule.name()) {
-                rule.count_on(known);
+            if let Some(place) = known.iter().position(|(name, _)| *name == rule.name) {
+                rule.counts = known.remove(place).1;
             }
         }
+        let surplus = known.len().saturating_sub(MOST_GONE);
+        known.drain(..surplus);
         let count = list.len();
         self.list.store(Arc::new(List::new(list)));
         self.generation.fetch_add(1, Ordering::Release);
@@ -101,6 +118,15 @@ impl Rules {
     /// Returns the files.
     pub fn files(&self) -> &[PathBuf] {
         &self.files
+    }
+
+    /// Returns the names and hits of rules that were removed from the files while they were in use.
+    pub fn removed(&self) -> Vec<(Arc<str>, u64)> {
+        self.lock_gone().iter().map(|(name, counts)| (Arc::clone(name), counts.hits())).collect()
+    }
+
+    fn lock_gone(&self) -> MutexGuard<'_, Vec<(Arc<str>, Arc<rule::Counts>)>> {
+        self.gone.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns the rules of this moment, in order.
@@ -182,5 +208,7 @@ pub fn check_any_rules(source: &str) {
     }
 }
 
+/// Removed rules whose hits are remembered.
+const MOST_GONE: usize = 1000;
 /// The name of the rules as a hook.
 const NAME: &str = "rules";

@@ -7,7 +7,7 @@ use cel::common::value::CowVal;
 use cel::context::VariableResolver;
 use cel::{Program, Value};
 
-use crate::expression::{self, ExpressionError};
+use crate::expression::{self, ExpressionError, Kind};
 
 /// The variables that an expression on an answer may use.
 pub const ANSWER_VARIABLES: &[&str] = &["verb", "args", "error", "replies", "verbs", "disconnected", "done", "after"];
@@ -48,9 +48,16 @@ impl AnswerExpression {
     ///
     /// # Errors
     ///
-    /// If it is no expression, or uses a variable that does not exist.
+    /// If it is no expression, or uses a variable or a function that does not exist, or is no condition.
     pub fn compile(source: &str) -> Result<AnswerExpression, ExpressionError> {
-        let program = expression::compile(source, ANSWER_VARIABLES)?;
+        let program = expression::compile(source, ANSWER_VARIABLES, |name| match name {
+            "verb" | "done" => Kind::Text,
+            "args" | "replies" | "verbs" => Kind::Texts,
+            "error" | "after" => Kind::Number,
+            "disconnected" => Kind::Flag,
+            _ => Kind::Unknown,
+        })?
+        .0;
         Ok(AnswerExpression { source: source.to_owned(), program })
     }
 

@@ -20,6 +20,9 @@
 //! | `size` | int | bytes of the whole command |
 //! | `origin` | string | `"peer"` or `"injected"` |
 //!
+//! Functions are those of CEL: `contains`, `startsWith`, `endsWith` and `matches` of a text, `size(...)`, `has(...)`,
+//! `exists` and `all` of a list, `int(...)` and the like.
+//!
 //! A missing header or argument makes the condition false; it is not an error. Bytes that are not UTF-8 are replaced.
 
 use std::collections::HashMap;
@@ -35,6 +38,10 @@ use cel::{Context, Env, Program, Value};
 use msnp::Command;
 use msnp::argument::{self, Scope};
 use msnp::command::lossy;
+
+pub(crate) use check::Kind;
+
+mod check;
 
 /// The variables that an expression may use.
 pub const VARIABLES: &[&str] = &[
@@ -59,6 +66,7 @@ pub const VARIABLES: &[&str] = &[
 pub struct Expression {
     source: String,
     program: Program,
+    arguments: Vec<String>,
 }
 
 /// What an expression looks at.
@@ -95,9 +103,18 @@ impl Expression {
     ///
     /// # Errors
     ///
-    /// If it is no expression, or uses a variable that does not exist.
+    /// If it is no expression, uses a variable, a function or an argument that does not exist, or is no condition.
     pub fn compile(source: &str) -> Result<Expression, ExpressionError> {
-        Ok(Expression { source: source.to_owned(), program: compile(source, VARIABLES)? })
+        let (program, arguments) = compile(source, VARIABLES, kind)?;
+        Ok(Expression { source: source.to_owned(), program, arguments })
+    }
+
+    /// Returns the names of arguments that the expression asks for, and where each stands in it.
+    pub fn argument_names(&self) -> impl Iterator<Item = (&str, Range<usize>)> {
+        self.arguments.iter().map(|name| {
+            let start = word(&self.source, name).unwrap_or(0);
+            (name.as_str(), start..start + name.len())
+        })
     }
 
     /// Whether the expression holds. One that fails (a missing header, a comparison of unlike things) does not.
@@ -117,14 +134,29 @@ impl fmt::Debug for Expression {
     }
 }
 
-/// Compiles an expression that may use `variables`.
-pub(crate) fn compile(source: &str, variables: &[&str]) -> Result<Program, ExpressionError> {
+/// Returns what a variable is.
+fn kind(variable: &str) -> Kind {
+    match variable {
+        "trid" | "version" | "connection" | "size" => Kind::Number,
+        "args" => Kind::Texts,
+        "arg" | "headers" => Kind::Named,
+        _ => Kind::Text,
+    }
+}
+
+/// Compiles a condition that may use `variables`, which are of some kind. Returns the names of arguments in it too.
+pub(crate) fn compile(
+    source: &str,
+    variables: &[&str],
+    kind: fn(&str) -> Kind,
+) -> Result<(Program, Vec<String>), ExpressionError> {
     let program = ENV.compile(source).map_err(|errors| {
         let first = errors.errors.into_iter().next();
         let (line, column) = first.as_ref().map_or((1, 1), |error| error.pos);
         let at = offset(source, line, column);
         let message = first.map_or_else(|| "not an expression".to_owned(), |error| error.msg);
-        ExpressionError { message, range: at..source.ceil_char_boundary(at + 1), help: None }
+        let help = "a condition is such as verb == \"MSG\" && text.contains(\"hi\")".to_owned();
+        ExpressionError { message, range: at..source.ceil_char_boundary(at + 1), help: Some(help) }
     })?;
     let bound = bound_variables(source);
     let references = program.references();
@@ -145,7 +177,12 @@ pub(crate) fn compile(source: &str, variables: &[&str]) -> Result<Program, Expre
             }),
         });
     }
-    Ok(program)
+    let arguments = check::condition(program.expression(), kind).map_err(|complaint| {
+        let place = complaint.word.as_deref().and_then(|name| Some((word(source, name)?, name.len())));
+        let range = place.map_or(0..source.len(), |(start, length)| start..start + length);
+        ExpressionError { message: complaint.message, range, help: complaint.help }
+    })?;
+    Ok((program, arguments))
 }
 
 /// Whether a compiled expression holds with the values of `variables`.
@@ -321,7 +358,7 @@ mod tests {
     #[test]
     fn what_is_missing_makes_a_condition_false() {
         for expression in
-            ["headers['X-Nothing'] == 'a'", "args[9] == 'x'", "arg.cookie == 'x'", "trid == 1", "verb == 1"]
+            ["headers['X-Nothing'] == 'a'", "args[9] == 'x'", "arg.cookie == 'x'", "trid == 1", "1 in args"]
         {
             assert!(!holds(expression, &nudge()), "{expression}");
         }
@@ -334,6 +371,53 @@ mod tests {
         assert_eq!(error.message, "unknown variable `acount`");
         assert_eq!(error.range, 17..23);
         assert_eq!(error.help.as_deref(), Some("did you mean `account`?"));
+    }
+
+    #[test]
+    fn what_can_never_hold_is_an_error_with_a_hint() {
+        for (source, message, part, help) in [
+            ("text.contain('a')", "unknown function `contain`", "contain", "did you mean `contains`?"),
+            ("frob(text)", "unknown function `frob`", "frob", "functions are"),
+            (
+                "arg.client_verson == '1'",
+                "no command has an argument `client_verson`",
+                "client_verson",
+                "client_version",
+            ),
+            ("1 + 1", "the result is a number and no condition", "1 + 1", "compare it"),
+            ("size", "`size` is a number and no condition", "size", "compare it"),
+            ("verb == 'MSG' && text", "`text` is a text and no condition", "text", "compare it"),
+            ("version == 'MSNP8'", "`version` is a number and \"MSNP8\" is a text: never alike", "version", "is MSNP8"),
+            ("verb == 5", "`verb` is a text and what stands there is a number: never alike", "verb", "\"5\""),
+            ("args[0] > 5", "is a text and what stands there is a number: never alike", "args", "\"5\""),
+            ("args.contains('x')", "`args` is a list: `contains` is for texts", "contains", "args[0]"),
+            ("args.exists(a, a.foo('x'))", "unknown function `foo`", "foo", ""),
+            ("verb.size", "`verb` is a text and has no `size`", "size", ""),
+        ] {
+            let error = Expression::compile(source).err().unwrap_or_else(|| panic!("{source} is taken"));
+            assert!(error.message.contains(message), "{source}: {error}");
+            assert_eq!(&source[error.range.clone()], part, "{source}");
+            assert!(error.help.as_deref().unwrap_or_default().contains(help), "{source}: {error:?}");
+        }
+    }
+
+    #[test]
+    fn what_may_hold_is_taken() {
+        for source in [
+            "has(arg.email) && !(arg.email in ['a@example.com'])",
+            "version >= 8 ? args[0] == 'x' : size(args) > 2",
+            "args.map(a, size(a)).exists(n, n > 100)",
+            "int(args[0]) % 2 == 0 && double(size) / 2.0 > 1.5",
+            "headers['X'] + text == 'ab' || headers.X.matches('a+')",
+            "size(text) > 3 && string(version) == '9'",
+            "{'MSG': true}[verb]",
+            "type(verb) == type('') && timestamp('2026-11-22T12:00:00Z').getHours() == 12",
+            "(verb + server).startsWith('MSG') && true",
+        ] {
+            if let Err(error) = Expression::compile(source) {
+                panic!("{source}: {error}");
+            }
+        }
     }
 
     #[test]

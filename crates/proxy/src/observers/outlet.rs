@@ -88,7 +88,9 @@ impl Shared {
             drop(state);
             if left_out > 0 {
                 let lines = if left_out == 1 { "line is" } else { "lines are" };
-                text.extend_from_slice(format!("... {left_out} {lines} left out: nobody read them in time\n").as_bytes());
+                text.extend_from_slice(
+                    format!("... {left_out} {lines} left out: nobody read them in time\n").as_bytes(),
+                );
             }
             let written = out.write_all(&text).and_then(|()| out.flush());
             text.clear();

@@ -8,6 +8,7 @@ use std::sync::atomic::AtomicBool;
 use memchr::memmem::Finder;
 use msnp::types::{Direction, Verb};
 use msnp::{Command, LengthPolicy, argument};
+use msnp_transcript::Expression;
 use msnp_transcript::rule_file::{Problem, Reader, Value, did_you_mean};
 use regex::bytes::RegexBuilder;
 use toml::de::{DeTable, DeValue};
@@ -114,7 +115,7 @@ impl Loader<'_> {
         let verbs = table.get("verbs").map(|value| self.verbs(value)).unwrap_or_default();
         self.has_bad_verbs = verbs.is_empty() && self.problems.len() > before_verbs;
         let servers = table.get("server").map(|value| self.servers(value)).unwrap_or_default();
-        let when = table.get("when").and_then(|value| self.expression(value));
+        let when = table.get("when").and_then(|value| self.condition(value, direction, &verbs));
         let rule = Rule {
             direction,
             when,
@@ -136,6 +137,27 @@ impl Loader<'_> {
             self.problem(whole.span(), format!("rule {:?} does nothing", rule.name()), Some(help));
         }
         (self.problems.len() == before).then_some(rule)
+    }
+
+    /// Reads a condition, and checks that one of the verbs at least has the arguments that it asks for.
+    fn condition(&mut self, value: &Value<'_>, direction: Option<Direction>, verbs: &[Verb]) -> Option<Expression> {
+        let when = self.expression(value)?;
+        let ways = || Direction::BOTH.into_iter().filter(|way| direction.is_none_or(|own| own == *way));
+        let pairs = || verbs.iter().flat_map(|verb| ways().map(|way| (*verb, way)));
+        for (name, part) in when.argument_names() {
+            if verbs.is_empty() || pairs().any(|(verb, way)| argument::has_name(verb, way, name)) {
+                continue;
+            }
+            let known: Vec<&str> = pairs().flat_map(|(verb, way)| argument::names(verb, way)).collect();
+            let list = verbs.iter().map(Verb::as_str).collect::<Vec<_>>().join(", ");
+            let help = did_you_mean(name, known.iter().copied()).unwrap_or_else(|| match &known[..] {
+                [] => format!("{list} has no arguments there"),
+                known => format!("{list} has {}", known.join(", ")),
+            });
+            let place = self.inside(value, &part);
+            self.problem(place, format!("{list} has no argument `{name}`"), Some(help));
+        }
+        Some(when)
     }
 
     fn length(&mut self, value: &Value<'_>) -> LengthPolicy {
@@ -295,7 +317,8 @@ impl Loader<'_> {
             Err(error) => {
                 let (message, range) = regex_problem(&error, &pattern);
                 let at = self.inside(regex, &range);
-                self.problem(at, format!("bad regular expression: {message}"), None);
+                let help = "a sign that is meant as itself takes a backslash: \\( or \\[, in single quotes".to_owned();
+                self.problem(at, format!("bad regular expression: {message}"), Some(help));
                 None
             }
         }
@@ -430,5 +453,6 @@ mod tests {
     fn a_bad_condition_is_shown_in_whole_characters() {
         assert_eq!(bad_part("when = 'verb == ü'"), "ü");
         assert_eq!(bad_part("when = 'vreb == \"ü\"'"), "vreb");
+        assert_eq!(bad_part("verbs = ['CVR', 'USR']\nwhen = 'verb == \"ü\" && arg.lists == \"x\"'"), "lists");
     }
 }

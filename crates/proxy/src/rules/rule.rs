@@ -40,6 +40,12 @@ pub(super) struct Counts {
     hits: AtomicU64,
 }
 
+impl Counts {
+    pub(super) fn hits(&self) -> u64 {
+        self.hits.load(Ordering::Relaxed)
+    }
+}
+
 /// What the rules together do to one command, besides editing it.
 #[derive(Debug)]
 pub(super) struct Effect<'a> {
@@ -56,17 +62,12 @@ impl Rule {
 
     /// Returns how many commands the rule has changed, answered, delayed, dropped or tagged.
     pub fn hits(&self) -> u64 {
-        self.counts.hits.load(Ordering::Relaxed)
+        self.counts.hits()
     }
 
     /// Whether the rule is asked.
     pub fn is_enabled(&self) -> bool {
         self.is_enabled.load(Ordering::Relaxed)
-    }
-
-    /// Goes on where the rule of this name stood that this one replaces, which may be in use still.
-    pub(super) fn count_on(&mut self, before: &Rule) {
-        self.counts = Arc::clone(&before.counts);
     }
 
     pub(super) fn interest(&self) -> Interest {

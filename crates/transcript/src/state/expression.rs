@@ -10,7 +10,7 @@ use cel::objects::Key;
 use cel::{Program, Value};
 
 use super::{Contact, SessionState};
-use crate::expression::{self, ExpressionError};
+use crate::expression::{self, ExpressionError, Kind};
 
 /// The variables that an expression on the state may use.
 pub const STATE_VARIABLES: &[&str] = &[
@@ -58,9 +58,16 @@ impl StateExpression {
     ///
     /// # Errors
     ///
-    /// If it is no expression, or uses a variable that does not exist.
+    /// If it is no expression, or uses a variable or a function that does not exist, or is no condition.
     pub fn compile(source: &str) -> Result<StateExpression, ExpressionError> {
-        let program = expression::compile(source, STATE_VARIABLES)?;
+        let program = expression::compile(source, STATE_VARIABLES, |name| match name {
+            "account" | "friendly_name" | "status" | "privacy" => Kind::Text,
+            "online" => Kind::Texts,
+            "version" | "in_flight" => Kind::Number,
+            "logged_in" => Kind::Flag,
+            _ => Kind::Unknown,
+        })?
+        .0;
         Ok(StateExpression { source: source.to_owned(), program })
     }
 
