@@ -23,7 +23,7 @@ mod survey;
 
 #[cfg(feature = "web")]
 pub(crate) use control::{
-    ControlCommand, Experiment, Hold, LineLength, Reach, Release, RulesAction, Send, TableFormat, Tail, To,
+    ControlCommand, Experiment, Hold, LineLength, Peer, Reach, Release, RulesAction, Send, TableFormat, Tail, To,
 };
 pub(crate) use diff::{Accounts, Diff};
 pub(crate) use export::{Export, WhichSide};

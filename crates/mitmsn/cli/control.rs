@@ -132,7 +132,8 @@ pub(crate) struct Tail {
 /// --length says otherwise. {trid} (as first argument), {len}, {account}, {name}, {version}, {session} and {connection} are
 /// filled in; {{ is a brace.
 ///
-/// Exit code: 0 if it was sent and answered as its grammar says, 1 if it could not be sent or the connection was closed.
+/// Exit code: 0 if it was sent, 1 if it could not be or the connection was closed, 3 if an answer was due and did not come in
+/// time.
 #[derive(Debug, Args)]
 #[command(after_long_help = SEND_EXAMPLES)]
 pub(crate) struct Send {
@@ -184,6 +185,15 @@ pub(crate) enum To {
     Client,
 }
 
+/// Who sends a command.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Peer {
+    /// Commands of the client.
+    Client,
+    /// Commands of the server.
+    Server,
+}
+
 /// A length for the line.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum LineLength {
@@ -203,7 +213,7 @@ pub(crate) struct Hold {
 
     /// Only commands from this peer
     #[arg(long, value_enum, value_name = "PEER")]
-    pub(crate) from: Option<To>,
+    pub(crate) from: Option<Peer>,
 
     /// Hold only the first so many
     #[arg(long, value_name = "N")]

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use mitmsn_proxy::observers::{Console, Recording};
 use mitmsn_proxy::rules::{Rules, render_all};
 use mitmsn_proxy::{Engine, EngineBuilder, Target};
@@ -76,6 +76,9 @@ pub(super) fn run(arguments: &Demo) -> Result<ExitCode> {
         recording.finish(Duration::from_secs(5));
         screen.flush(output::READING);
         summary(&recording, &rules);
+        if recording.lost() > 0 {
+            bail!("nothing could be recorded in {}; name another folder with --record", folder.display());
+        }
         Ok(ExitCode::SUCCESS)
     })
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::control::Remote;
 use super::output::{self, print, print_json};
-use crate::cli::{Hold, Reach, Release, To};
+use crate::cli::{Hold, Peer, Reach, Release};
 
 /// Sets, lists or removes breakpoints.
 pub(super) fn hold(arguments: &Hold) -> Result<ExitCode> {
@@ -35,8 +35,8 @@ pub(super) fn hold(arguments: &Hold) -> Result<ExitCode> {
     let new = NewBreakpoint {
         when: expression.clone(),
         from: arguments.from.map(|from| match from {
-            To::Client => Sender::Client,
-            To::Server => Sender::Server,
+            Peer::Client => Sender::Client,
+            Peer::Server => Sender::Server,
         }),
         first: arguments.first,
         timeout: arguments.timeout,

@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail};
 use mitmsn_web::types::{self, Length, Outcome, Receiver};
 use msnp::errors;
 
+use super::DIFFERENT;
 use super::control::Remote;
 use super::output::{print, print_json};
 use crate::cli::{LineLength, Send, To};
@@ -33,7 +34,18 @@ pub(super) fn run(arguments: &Send) -> Result<ExitCode> {
         print(&outcomes.iter().map(|outcome| describe(outcome, to_client)).collect::<Vec<_>>().concat())?;
     }
     let is_sent = outcomes.iter().all(|outcome| outcome.sent.is_some() && !outcome.disconnected);
-    Ok(if is_sent { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let is_unanswered = |outcome: &Outcome| match outcome.done.as_str() {
+        "complete" => false,
+        "quiet" => outcome.replies.is_empty(),
+        _ => true,
+    };
+    Ok(match is_sent {
+        false => ExitCode::FAILURE,
+        true if request.to == Receiver::Server && request.wait != Some(0.0) && outcomes.iter().any(is_unanswered) => {
+            ExitCode::from(DIFFERENT)
+        }
+        true => ExitCode::SUCCESS,
+    })
 }
 
 /// Returns the text form of what is to be sent.

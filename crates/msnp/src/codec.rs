@@ -95,6 +95,20 @@ pub struct Codec {
     state: State,
 }
 
+/// A limit that a stream does not keep.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Excess {
+    /// [`Limits::line`].
+    Line,
+    /// [`Limits::payload`]: a command announces more.
+    Payload {
+        /// Its verb.
+        verb: Verb,
+        /// The length that it announces.
+        length: u64,
+    },
+}
+
 #[derive(Clone, Copy, Debug)]
 enum State {
     /// Looking for the end of a line; so many bytes hold none.
@@ -121,6 +135,19 @@ impl Codec {
     /// Whether the stream was given up.
     pub fn is_opaque(&self) -> bool {
         matches!(self.state, State::Opaque)
+    }
+
+    /// Returns which limit made the stream opaque, if one did; `start` is what the first opaque bytes were.
+    pub fn excess(&self, start: &[u8]) -> Option<Excess> {
+        let end = line_end(start);
+        let line = &start[..end.unwrap_or(start.len())];
+        let verb = start.first_chunk().and_then(|verb| Verb::new(*verb)).filter(|_| may_become_line(start))?;
+        if line.len() >= self.limits.line {
+            return Some(Excess::Line);
+        }
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let length = end.and_then(|_| length_token(line, table::payload_rule(verb, self.direction).1))?;
+        (length > self.limits.payload as u64).then_some(Excess::Payload { verb, length })
     }
 
     /// Whether a line is whole and its payload is not.

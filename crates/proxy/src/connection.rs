@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -31,6 +31,8 @@ pub struct Connection {
     upstream: OnceLock<String>,
     /// How often chance has decided about commands of each direction.
     draws: [AtomicU64; 2],
+    /// Which peers have closed their side: the senders of each direction.
+    left: [AtomicBool; 2],
     inbox: Inbox,
 }
 
@@ -42,8 +44,8 @@ impl Connection {
 
     /// Returns a connection that came by this address of `listen`.
     pub(crate) fn by(listener: SocketAddr, number: u64, client: SocketAddr, reached: SocketAddr) -> Arc<Connection> {
-        let (upstream, draws, inbox) = Default::default();
-        Arc::new(Connection { number, client, reached, listener, upstream, draws, inbox })
+        let (upstream, draws, left, inbox) = Default::default();
+        Arc::new(Connection { number, client, reached, listener, upstream, draws, left, inbox })
     }
 
     /// Returns the address of `listen` that it came by.
@@ -61,6 +63,15 @@ impl Connection {
     /// Returns where it leads, `host:port`; empty until that is decided.
     pub fn upstream(&self) -> &str {
         self.upstream.get().map_or("", String::as_str)
+    }
+
+    /// Whether the sender of this direction has closed its side, though the other may be there still.
+    pub fn has_left(&self, direction: Direction) -> bool {
+        self.left[direction.index()].load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn note_left(&self, direction: Direction) {
+        self.left[direction.index()].store(true, Ordering::Relaxed);
     }
 
     /// Puts a command into the connection, behind what waits in its direction. Returns whether it was taken; if not, the

@@ -224,12 +224,17 @@ impl Relay {
             Ok(0) => {
                 self.lanes[direction.index()].at_end = true;
                 self.ending.get_or_insert((direction.sender(), None));
+                self.connection.note_left(direction);
                 self.let_all_go("its peer left");
             }
             Ok(count) => self.lanes[direction.index()].received += count as u64,
             Err(error) => self.end(direction.sender(), Some(error.to_string())),
         }
         self.take_in(direction, sockets, buffer);
+        if direction == Direction::ServerToClient && self.lanes[direction.index()].at_end {
+            // nothing will answer any more, though the client may stay
+            self.transactions.close();
+        }
     }
 
     /// Frames and forwards what is in hand: `buffer`, or the lane's partial bytes if it is empty.

@@ -211,6 +211,13 @@ impl Transactions {
                     None => Recipient::Client,
                 }
             }
+            // an error that names no id is about a ping, if the client has none under way
+            _ if command.verb().is_error() && self.pings == 0 => {
+                match self.pending.iter().position(|pending| pending.grammar == Grammar::Pong) {
+                    Some(index) => self.answer(index, command, now),
+                    None => Recipient::Client,
+                }
+            }
             _ => match self.pending.iter().position(|pending| pending.grammar.takes_unnumbered(command)) {
                 Some(index) => self.answer(index, command, now),
                 None => Recipient::Client,

@@ -253,9 +253,27 @@ async fn a_server_that_leaves_ends_the_wait_for_its_answer() {
     rig.server.expect("URL 2 INBOX\r\n").await;
     rig.server.socket.shutdown().await.unwrap();
     rig.client.expect_end("").await;
+    // though the client stays
+    assert_eq!((next(&mut answers).await, next(&mut answers).await), ("sent URL 2 INBOX".into(), "closed".into()));
+    let mut answers = rig.inject(ClientToServer, "URL {trid} INBOX", None);
+    assert_eq!((next(&mut answers).await, next(&mut answers).await), ("sent URL 3 INBOX".into(), "closed".into()));
+    rig.server.expect("URL 3 INBOX\r\n").await;
     rig.client.socket.shutdown().await.unwrap();
     rig.server.expect_end("").await;
-    assert_eq!((next(&mut answers).await, next(&mut answers).await), ("sent URL 2 INBOX".into(), "closed".into()));
+    assert!(rig.engine.shutdown().await);
+}
+
+#[tokio::test]
+async fn a_client_that_has_left_gets_nothing_though_its_server_stays() {
+    let mut rig = Rig::start("").await;
+    let connection = rig.connection();
+    rig.client.socket.shutdown().await.unwrap();
+    rig.server.expect_end("").await;
+    assert!(connection.has_left(ClientToServer) && !connection.has_left(ServerToClient));
+    let mut answers = rig.inject(ServerToClient, "NLN AWY a@b A", None);
+    assert_eq!(next(&mut answers).await, "closed");
+    rig.server.socket.shutdown().await.unwrap();
+    rig.client.expect_end("").await;
     assert!(rig.engine.shutdown().await);
 }
 
@@ -316,6 +334,24 @@ async fn a_held_command_keeps_its_place_and_the_other_direction_flows() {
     assert!(rig.engine.release(number, Release::Replace(edited.to_vec()), "test").await);
     rig.server.expect("PNG\r\nCHG 4 BSY\r\nREA 5 a@b A\r\n").await;
     assert!(!rig.engine.release(number, Release::AsItIs, "test").await);
+    rig.finish().await;
+}
+
+#[tokio::test]
+async fn what_replaces_a_held_command_takes_free_ids_and_its_answers_are_hidden() {
+    let mut rig = Rig::start("[[rule]]\nverbs = ['CHG']\nfrom = 'client'\nfirst = 1\nhold = true\n").await;
+    rig.client.send("CHG 8 NLN 0\r\nCHG 9 BSY 0\r\n").await;
+    let number = rig.held().await;
+    let texts = ["URL 0 INBOX", "CHG 0 AWY 0", "PNG", "UUX 0"];
+    let commands = texts.map(|line| Command::new(ClientToServer, line.as_bytes(), None).unwrap());
+    // none has the client's id: the first free one is its command
+    let swapped = [commands[1].clone(), commands[0].clone(), commands[2].clone(), commands[3].clone()];
+    assert!(rig.engine.release(number, Release::Replace(swapped.to_vec()), "test").await);
+    rig.server.expect("CHG 8 AWY 0\r\nURL 10 INBOX\r\nPNG\r\nUUX 11\r\nCHG 9 BSY 0\r\n").await;
+    rig.server.send("CHG 8 AWY 0\r\nURL 10 /a /b 1\r\nQNG 50\r\n715 11\r\nCHG 9 BSY 0\r\n").await;
+    rig.client.expect("CHG 8 AWY 0\r\nCHG 9 BSY 0\r\n").await;
+    rig.client.send("REA 10 a@b A\r\n").await;
+    rig.server.expect("REA 12 a@b A\r\n").await;
     rig.finish().await;
 }
 

@@ -66,7 +66,7 @@ fn every_kind_of_mistake_has_a_message_a_place_and_a_hint() {
         ("length = \"keeep\"\ndrop = true", "`length` must be", "3:10", "did you mean `keep`?"),
         ("fault = { type = \"slice\" }", "unknown fault \"slice\"", "3:18", "did you mean `slicer`?"),
         ("fault = { bytes = 5 }", "`fault` lacks `type`", "3:9", "write for instance type = \"latency\""),
-        ("fault = \"latency\"", "`fault` must be a table, found string", "3:9", ""),
+        ("fault = \"latency\"", "`fault` must be a table, found \"latency\"", "3:9", ""),
         (
             "fault = { type = \"limit_data\", byte = 5 }",
             "unknown key `byte` in a fault of type limit_data",
@@ -92,7 +92,7 @@ fn every_kind_of_mistake_has_a_message_a_place_and_a_hint() {
         ("fault = { type = \"timeout\", toxicity = 2 }", "`toxicity` must be a number from 0 to 1", "3:40", ""),
         ("fault = { type = \"timeout\", seed = 2 }", "unknown key `seed` in a fault of type timeout", "3:29", ""),
         ("seed = -1\ndrop = true", "`seed` must be a whole number from 0", "3:8", ""),
-        ("drop = \"yes\"", "`drop` must be true or false, found string", "3:8", ""),
+        ("drop = \"yes\"", "`drop` must be true or false, found \"yes\"", "3:8", ""),
         ("from = \"client\"", "does nothing", "1:1", "actions are"),
     ];
     for (lines, message, place, help) in cases {

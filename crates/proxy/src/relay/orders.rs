@@ -23,8 +23,11 @@ impl Relay {
 
     /// Puts in what somebody outside injects: at once, or behind the command that is half forwarded.
     pub(super) fn inject_from_outside(&mut self, injection: Injection) {
+        // a client that has left, though its server has not, gets nothing any more
+        let has_left =
+            injection.direction() == Direction::ServerToClient && self.lanes[Direction::ClientToServer.index()].at_end;
         let lane = &mut self.lanes[injection.direction().index()];
-        if lane.shut || lane.at_end {
+        if lane.shut || lane.at_end || has_left {
             injection.tell(Answer::Done(Done::Closed));
             return;
         }
@@ -49,6 +52,10 @@ impl Relay {
         let scope = self.scope();
         let command = self.transactions.inject(injection, scope, Instant::now())?;
         self.lanes[command.direction().index()].collect(command.as_bytes(), 1);
+        if self.lanes[Direction::ServerToClient.index()].at_end {
+            // nothing will answer
+            self.transactions.close();
+        }
         Some((command, by))
     }
 
@@ -89,19 +96,49 @@ impl Relay {
             let _ = done.send(false);
             return;
         };
-        let lane = &mut self.lanes[held.direction.index()];
+        let ids = self.lanes[held.direction.index()].ids_of(number);
         let sent = match release {
             Release::AsItIs => None,
+            Release::Replace(commands) if held.direction == Direction::ClientToServer => {
+                Some(self.replacing(&held, commands, ids, &by))
+            }
             Release::Replace(commands) => Some(commands),
         };
-        let ids = lane.ids_of(number);
-        let bytes = sent.as_ref().map(|commands| to_bytes(commands, ids));
-        let found = lane.let_go(number, bytes);
+        let bytes = sent.as_ref().map(|commands| to_bytes(commands, None));
+        let found = self.lanes[held.direction.index()].let_go(number, bytes);
         if let Some(waiting) = &found {
-            let sent = sent.map(|commands| numbered(commands, ids));
             self.report_release(held.direction, waiting, sent, by);
         }
         let _ = done.send(found.is_some());
+    }
+
+    /// Returns what takes the place of a held command of the client, with the ids that it has towards the server.
+    fn replacing(
+        &mut self,
+        held: &Held,
+        mut commands: Vec<Command>,
+        ids: Option<(u32, u32)>,
+        by: &Arc<str>,
+    ) -> Vec<Command> {
+        let own = held.commands.first().and_then(Command::transaction_id);
+        let first_with = |id: TransactionId| commands.iter().position(|one| one.transaction_id() == Some(id));
+        let main = own.and_then(first_with).or_else(|| first_with(TransactionId(0)));
+        if let (Some(main), Some(TransactionId(own))) = (main, own) {
+            renumber(&mut commands[main], own);
+        }
+        let is_alone = commands.len() == 1;
+        let mut leaving = Vec::new();
+        for (index, command) in commands.into_iter().enumerate() {
+            if is_alone || main == Some(index) {
+                leaving.extend(numbered(vec![command], ids));
+                continue;
+            }
+            let is_free = command.transaction_id() == Some(TransactionId(0));
+            let injection = Injection::new(command).by(Arc::clone(by));
+            let injection = if is_free { injection.numbered() } else { injection };
+            leaving.extend(self.transactions.inject(injection, self.scope(), Instant::now()));
+        }
+        leaving
     }
 
     /// Moves what is due towards the socket.

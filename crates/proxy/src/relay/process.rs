@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use msnp::argument::Scope;
-use msnp::codec::{CommandSpan, Span};
+use msnp::codec::{CommandSpan, Excess, Span};
 use msnp::flow::TELLING;
 use msnp::table::Slot;
 use msnp::types::Verb;
@@ -208,8 +208,25 @@ impl Relay {
         let (connection, from) = (self.connection.number, direction.sender());
         if lane.at_end {
             warn!(connection, from, bytes = bytes.len(), "the stream ends within a command: relayed as far as it came");
-        } else {
-            warn!(connection, from, "not MSNP: relayed untouched and unframed from here on");
+            return;
+        }
+        let limits = &self.engine.settings.limits;
+        match lane.codec.excess(bytes) {
+            None => warn!(connection, from, "not MSNP: relayed untouched and unframed from here on"),
+            Some(Excess::Line) => warn!(
+                connection,
+                from,
+                "limits.line" = limits.line,
+                "a line is longer than its limit: relayed untouched and unframed from here on"
+            ),
+            Some(Excess::Payload { verb, length }) => warn!(
+                connection,
+                from,
+                %verb,
+                length,
+                "limits.payload" = limits.payload,
+                "a payload is longer than its limit: relayed untouched and unframed from here on"
+            ),
         }
     }
 

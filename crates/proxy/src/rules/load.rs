@@ -148,7 +148,7 @@ impl Loader<'_> {
             if verbs.is_empty() || pairs().any(|(verb, way)| argument::has_name(verb, way, name)) {
                 continue;
             }
-            let known: Vec<&str> = pairs().flat_map(|(verb, way)| argument::names(verb, way)).collect();
+            let known = names_of(pairs());
             let list = verbs.iter().map(Verb::as_str).collect::<Vec<_>>().join(", ");
             let help = did_you_mean(name, known.iter().copied()).unwrap_or_else(|| match &known[..] {
                 [] => format!("{list} has no arguments there"),
@@ -355,7 +355,7 @@ impl Loader<'_> {
         for &verb in verbs {
             let directions = || Direction::BOTH.into_iter().filter(|way| direction.is_none_or(|own| own == *way));
             if !directions().any(|way| argument::has_name(verb, way, name)) {
-                let known: Vec<&str> = directions().flat_map(|way| argument::names(verb, way)).collect();
+                let known = names_of(directions().map(|way| (verb, way)));
                 let help = did_you_mean(name, known.iter().copied()).unwrap_or_else(|| match &known[..] {
                     [] => format!("{verb} has no arguments there"),
                     known => format!("{verb} has {}, and text, payload and headers.NAME", known.join(", ")),
@@ -412,6 +412,17 @@ fn many<'v, 'i>(value: &'v Value<'i>) -> Vec<&'v Value<'i>> {
         DeValue::Array(list) => list.iter().collect(),
         _ => vec![value],
     }
+}
+
+/// Returns the names of the arguments that these commands have, each once.
+fn names_of(commands: impl Iterator<Item = (Verb, Direction)>) -> Vec<&'static str> {
+    let mut names = Vec::new();
+    for name in commands.flat_map(|(verb, way)| argument::names(verb, way)) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
 }
 
 /// Takes message and place out of the several lines that the regex crate makes of them.

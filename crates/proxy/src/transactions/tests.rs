@@ -152,6 +152,20 @@ fn a_pong_is_the_clients_as_long_as_it_waits_for_one() {
 }
 
 #[test]
+fn an_error_without_an_id_is_about_the_ping_of_whoever_waits() {
+    for error in ["200 0", "200"] {
+        let mut dialogue = Dialogue::from(7);
+        let (_, mut answers) = dialogue.injects("PNG");
+        dialogue.ids.note_ping();
+        assert_eq!(dialogue.hears(error).unwrap(), error, "the client waits too");
+        assert_eq!(dialogue.hears("QNG 50").unwrap(), "QNG 50");
+        assert_eq!(dialogue.hears(error), None);
+        assert_eq!(lines(&mut answers), [error, "complete"]);
+        assert_eq!(dialogue.hears(error).unwrap(), error);
+    }
+}
+
+#[test]
 fn a_pong_that_comes_too_late_is_not_the_clients() {
     let mut dialogue = Dialogue::from(7);
     let (_, mut answers) = dialogue.injects("PNG");

@@ -169,7 +169,11 @@ impl<'a> Reader<'a> {
 
     /// Notes that a value should be something else.
     pub fn wrong_type(&mut self, value: &Value<'_>, what: &str, expected: &str) {
-        let found = value.get_ref().type_str();
+        let kind = value.get_ref().type_str();
+        let found = match value.get_ref() {
+            DeValue::Array(_) | DeValue::Table(_) => kind,
+            _ => self.source.get(value.span()).filter(|text| text.len() < 40).unwrap_or(kind),
+        };
         self.problem(value.span(), format!("{what} must be {expected}, found {found}"), None);
     }
 

@@ -8,10 +8,10 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use mitmsn_proxy::hook::Hold;
 use mitmsn_proxy::{holds, hooks};
-use msnp::{Direction, text};
+use msnp::{Command, Direction, text};
 use msnp_transcript::id::Stamp;
 
-use super::send::{policy, seconds};
+use super::send::{command, policy, seconds};
 use super::{Body, Shared, expression, number};
 use crate::error::{Answer, ApiError};
 use crate::server::Control;
@@ -61,16 +61,26 @@ pub(super) async fn release(
     let replacement = match &release.text {
         None => holds::Release::AsItIs,
         Some(text) => {
-            let drafts = text::parse(text).map_err(|error| ApiError::bad(error.to_string()))?;
-            let commands = drafts.iter().map(|draft| draft.command(Some(held.direction), policy(release.length)));
-            let commands = commands.collect::<Result<Vec<_>, _>>().map_err(|error| ApiError::bad(error.to_string()))?;
+            let candidate = control.find(&held.connection.number.to_string())?.0;
+            let own = held.commands.first().and_then(Command::transaction_id);
+            let mut commands = Vec::new();
+            for mut draft in text::parse(text).map_err(|error| ApiError::bad(error.to_string()))? {
+                let made = command(&control, &candidate, &mut draft, held.direction, policy(release.length))?;
+                let (mut command, is_numbered) = made;
+                // towards the server the engine finds one
+                if is_numbered && held.direction == Direction::ServerToClient {
+                    let id = own.map_or(0, |id| id.0).to_string();
+                    command.set_argument(0, id.as_bytes()).map_err(|error| ApiError::bad(error.to_string()))?;
+                }
+                commands.push(command);
+            }
             if commands.iter().any(|command| command.direction() != held.direction) {
                 return Err(ApiError::bad("a held command goes on in its own direction: use send for the other"));
             }
             holds::Release::Replace(commands)
         }
     };
-    let_go(&control, held.number, replacement, release.by.as_deref()).await
+    let_go(&control, held.number, replacement, release.by.as_deref(), "released").await
 }
 
 pub(super) async fn discard(
@@ -79,7 +89,7 @@ pub(super) async fn discard(
     Body(release): Body<Release>,
 ) -> Answer<serde_json::Value> {
     let held = find(&control, number(&text)?)?;
-    let_go(&control, held.number, holds::Release::Replace(Vec::new()), release.by.as_deref()).await
+    let_go(&control, held.number, holds::Release::Replace(Vec::new()), release.by.as_deref(), "dropped").await
 }
 
 async fn let_go(
@@ -87,9 +97,10 @@ async fn let_go(
     number: u64,
     release: holds::Release,
     by: Option<&str>,
+    done: &str,
 ) -> Answer<serde_json::Value> {
     if control.engine.release(number, release, by.unwrap_or("control")).await {
-        Ok(Json(serde_json::json!({ "released": number })))
+        Ok(Json(serde_json::json!({ done: number })))
     } else {
         Err(ApiError::new(StatusCode::CONFLICT, format!("{number} has just gone on by itself")))
     }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use axum::Json;
 use axum::extract::State;
+use mitmsn_proxy::Connection;
 use mitmsn_proxy::injection::{Answer as Back, Done, Injection};
 use msnp::text::{self, Draft};
 use msnp::{Command, Direction, LengthPolicy};
@@ -46,7 +47,7 @@ pub(super) async fn send(State(control): Shared, Body(send): Body<Send>) -> Answ
         connection.inject(injection);
         let mut outcome = collect(candidate.number, back, wait).await;
         if send.to == Receiver::Client && outcome.sent.is_some() && !wait.is_zero() {
-            listen(&control, &mut outcome, next, wait).await;
+            listen(&control, &connection, &mut outcome, next, wait).await;
         }
         let is_over = outcome.disconnected || outcome.sent.is_none();
         outcomes.push(outcome);
@@ -55,13 +56,14 @@ pub(super) async fn send(State(control): Shared, Body(send): Body<Send>) -> Answ
         }
     }
     for outcome in &mut outcomes {
-        outcome.disconnected |= !control.engine.connections().iter().any(|open| open.number == outcome.connection);
+        let is_open = control.engine.connections().iter().any(|open| open.number == outcome.connection);
+        outcome.disconnected |= !is_open || connection.has_left(direction.opposite());
     }
     Ok(Json(outcomes))
 }
 
-/// Makes the command of a draft. Tells too whether it gets a transaction id of its own.
-fn command(
+/// Makes the command of a draft. Tells too whether it gets a transaction id of its own; until then that is 0.
+pub(super) fn command(
     control: &Control,
     candidate: &Candidate,
     draft: &mut Draft,
@@ -138,7 +140,7 @@ async fn collect(connection: u64, mut back: mpsc::Receiver<Back>, wait: Duration
 }
 
 /// Collects what the client says on its connection, until time is up or the connection ends.
-async fn listen(control: &Control, outcome: &mut Outcome, mut next: u64, wait: Duration) {
+async fn listen(control: &Control, connection: &Connection, outcome: &mut Outcome, mut next: u64, wait: Duration) {
     let start = Instant::now();
     let deadline = tokio::time::Instant::now() + wait;
     let ring = &control.live.ring;
@@ -166,7 +168,18 @@ async fn listen(control: &Control, outcome: &mut Outcome, mut next: u64, wait: D
                 return;
             }
         }
-        if tokio::time::timeout_at(deadline, ring.wait_for(next)).await.is_err() {
+        // a client that leaves is no event until the server has left too
+        let soon = deadline.min(tokio::time::Instant::now() + GLANCE);
+        if tokio::time::timeout_at(soon, ring.wait_for(next)).await.is_ok() {
+            continue;
+        }
+        if connection.has_left(Direction::ClientToServer) {
+            outcome.disconnected = true;
+            outcome.done = Done::Closed.as_str().to_owned();
+            outcome.after = start.elapsed().as_secs_f64();
+            return;
+        }
+        if soon == deadline {
             outcome.done = Done::Quiet.as_str().to_owned();
             outcome.after = start.elapsed().as_secs_f64();
             return;
@@ -197,6 +210,8 @@ fn encoded(name: &str) -> String {
     String::from_utf8_lossy(&msnp::argument::encode(name.as_bytes())).into_owned()
 }
 
+/// How often it is looked whether the client is still there.
+const GLANCE: Duration = Duration::from_millis(20);
 /// Answers that are kept while nobody takes them.
 const MOST_REPLIES: usize = 4096;
 /// How long a command may take to leave, though nobody waits for its answer.
