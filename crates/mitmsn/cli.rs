@@ -228,7 +228,7 @@ pub(crate) struct View {
     /// Show only commands for which this CEL expression holds, e.g. 'verb == "MSG" && from == "client"'
     ///
     /// Variables: verb, trid, args, arg, from, server, version, account, session, connection, payload, text, headers,
-    /// size, origin. A missing header or argument makes the expression false.
+    /// size, origin. A missing header or argument makes the expression false. docs/expressions.md says more.
     #[arg(short, long, value_name = "EXPR")]
     pub(crate) filter: Option<String>,
 }

@@ -23,11 +23,15 @@ struct Office {
 
 impl Office {
     fn open(rules: &str, who: &[&str]) -> Office {
+        Office::with(|setup| setup.rules(rules), who)
+    }
+
+    fn with(set: impl FnOnce(Setup) -> Setup, who: &[&str]) -> Office {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
         let mut options = Options::default();
         options.accounts.push(Account::new("carol@example.com", "password", "Carol"));
         let sandbox = runtime.block_on(Sandbox::start(options)).unwrap();
-        let proxy = Setup::before(sandbox.dispatch()).rules(rules).controlled().start();
+        let proxy = set(Setup::before(sandbox.dispatch())).controlled().start();
         let mut people = Vec::new();
         for name in who {
             let mut login = Login::to(&sandbox, &format!("{name}@example.com"), "password", Version(9));
@@ -221,6 +225,48 @@ fn rules_are_listed_switched_and_reloaded() {
 }
 
 #[test]
+fn a_peer_that_has_left_is_said_to_have_left_though_the_other_stays() {
+    let server = Server::start();
+    let proxy = Setup::before(server.address).controlled().start();
+    let mut client = proxy.client();
+    let mut peer = log_in(&mut client, &server, "alice@example.com");
+    std::thread::scope(|scope| {
+        let asking = scope.spawn(|| proxy.tool(&["send", "alice", "ZZZ {trid}", "--wait", "10m"]));
+        peer.sees("ZZZ 3\r\n");
+        peer.ends();
+        let (code, out, _) = asking.join().unwrap();
+        assert_eq!((code, out.as_str()), (Some(1), ">>> ZZZ 3\n# the connection was closed\n"));
+    });
+    client.sees_end();
+    let mut client = proxy.client();
+    let mut peer = log_in(&mut client, &server, "bob@example.com");
+    std::thread::scope(|scope| {
+        let asking = scope.spawn(|| proxy.tool(&["send", "bob", "XXX 1", "--to", "client", "--wait", "10m"]));
+        client.sees("XXX 1\r\n");
+        client.ends();
+        peer.sees_end();
+        let (code, out, _) = asking.join().unwrap();
+        assert_eq!((code, out.as_str()), (Some(1), "<<< XXX 1\n# the connection was closed\n"));
+        let (code, out, _) = proxy.tool(&["send", "bob", "XXX 2", "--to", "client"]);
+        assert_eq!((code, out.as_str()), (Some(1), "# not sent\n# the connection was closed\n"));
+    });
+}
+
+#[test]
+fn an_answer_that_does_not_come_is_told_by_the_exit_code() {
+    let server = Server::start();
+    let proxy = Setup::before(server.address).controlled().start();
+    let mut client = proxy.client();
+    let _peer = log_in(&mut client, &server, "alice@example.com");
+    let code = |arguments: &[&str]| proxy.tool(&[&["send", "alice"], arguments].concat()).0;
+    assert_eq!(code(&["CHG {trid} AWY 0", "--wait", "10ms"]), Some(3));
+    assert_eq!(code(&["CHG {trid} AWY 0", "--wait", "0s"]), Some(0));
+    assert_eq!(code(&["NLN AWY bob@example.com Bob 0", "--to", "client"]), Some(0));
+    assert_eq!(code(&["OUT", "--to", "nobody"]), Some(2));
+    proxy.stop();
+}
+
+#[test]
 fn what_happens_is_followed_on_the_screen() {
     let server = Server::start();
     let proxy = Setup::before(server.address).controlled().start();
@@ -277,7 +323,10 @@ fn every_example_of_the_documentation_works() {
         eprintln!("not tested: the examples of docs/api.md need curl and jq");
         return;
     }
-    let office = Office::open("[[rule]]\nname = 'no nudges'\nverbs = ['MSG']\ntag = 'x'\n", &["alice", "bob", "carol"]);
+    let rules = "[[rule]]\nname = 'no nudges'\nverbs = ['MSG']\ntag = 'x'\n";
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/config/scripts/login_log.luau");
+    let set = |setup: Setup| setup.rules(rules).flag("--script").flag(script);
+    let office = Office::with(set, &["alice", "bob", "carol"]);
     let document = include_str!("../../docs/api.md");
     let blocks: Vec<&str> = document.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
     let routes: Vec<&str> =
@@ -293,7 +342,8 @@ fn every_example_of_the_documentation_works() {
         r#""verb":"CHG","args":["#,
         r#""text":"<<< NLN BRB bob@example.com"#,
         r#"{"released":1}"#,
-        r#"{"released":2}"#,
+        r#"{"dropped":2}"#,
+        r#"{"result":"#,
         r#"{"removed":1}"#,
         r#"{"name":"no nudges","enabled":false"#,
         "event: opening",

@@ -208,7 +208,8 @@ pub(crate) enum LineLength {
 /// by the proxy. Without an expression it lists the breakpoints.
 #[derive(Debug, Args)]
 pub(crate) struct Hold {
-    /// A CEL expression as in rules and filters, such as 'verb == "CHG"'
+    /// A CEL expression as in rules and filters, such as 'verb == "CHG"'; docs/expressions.md has the names and
+    /// functions
     pub(crate) expression: Option<String>,
 
     /// Only commands from this peer
@@ -236,6 +237,10 @@ pub(crate) struct Hold {
 }
 
 /// Let a held command go on: as it is, edited, or replaced by several
+///
+/// What takes its place is in the text form of `mitmsn send`, with the same placeholders. Towards the server one of several is
+/// the client's command: the first with its transaction id, or else with {trid}. The others get an id of their own for {trid},
+/// and their answers do not reach the client.
 #[derive(Debug, Args)]
 pub(crate) struct Release {
     /// Number of the held command
@@ -260,8 +265,8 @@ pub(crate) struct Release {
 /// Send variants of commands into live sessions, and make a table of what comes back
 ///
 /// A TOML file says when (an expression on the session's state), what to send to whom with which variants, and what to
-/// expect; config/experiments/ has commented ones. It needs a running proxy with a client logged in through it, and waits for
-/// one. The table says what was sent, what came back, after how long, and whether the connection was closed.
+/// expect; config/experiments/ has commented ones. It needs a running proxy with a client connected through it (logged in,
+/// unless `when` says otherwise), and waits for one. The table says what was sent, what came back, after how long, and whether the connection was closed.
 ///
 /// Exit code: 0 if all was as expected, 3 if something was not, 1 if it could not be run.
 #[derive(Debug, Args)]

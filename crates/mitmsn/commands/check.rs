@@ -31,6 +31,7 @@ pub(super) fn run(arguments: &Check) -> Result<ExitCode> {
     let scripts = super::scripts::load(&config)?;
     #[cfg(not(feature = "lua"))]
     config.no_options()?;
+    mitmsn_proxy::engine::check_faults(&config.settings().faults, &config.listen)?;
     let files = if arguments.rules.is_empty() { &config.rules } else { &arguments.rules };
     let rules = match Rules::load(files) {
         Ok(rules) => rules,

@@ -104,7 +104,7 @@ fn edit(held: &Held) -> Result<String> {
         bail!("no editor: set EDITOR, or use --with FILE");
     };
     let help = "# The command goes on as it stands here when you leave the editor. Lengths are made right. Several\n\
-                # commands take its place one after the other; none drops it.\n";
+                # commands take its place one after the other (a second one with {trid} for its id); none drops it.\n";
     let mut file =
         tempfile::Builder::new().prefix("mitmsn-").suffix(".msnp").tempfile().context("no temporary file")?;
     file.write_all(format!("{help}{}", held.text).as_bytes()).context("cannot write a temporary file")?;

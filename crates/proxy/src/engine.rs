@@ -19,6 +19,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 use crate::connection::Connection;
+use crate::fault::StreamFault;
 use crate::holds::{Held, Holds, Release};
 use crate::hook::{Hook, Hooks};
 use crate::hooks::Redirects;
@@ -177,6 +178,20 @@ impl Engine {
     }
 }
 
+/// Checks that faults of listeners are for those that there will be.
+///
+/// # Errors
+///
+/// About the first that is not.
+pub fn check_faults(faults: &[StreamFault], listen: &[SocketAddr]) -> Result<(), EngineError> {
+    for fault in faults {
+        if let Some(address) = fault.listen.filter(|address| !listen.contains(address)) {
+            return Err(EngineError::Fault { name: Arc::clone(&fault.name), address, listeners: listen.to_vec() });
+        }
+    }
+    Ok(())
+}
+
 impl EngineBuilder {
     /// Adds an address to listen on; port 0 lets the system choose.
     #[must_use]
@@ -216,11 +231,7 @@ impl EngineBuilder {
         if listen.is_empty() {
             listen.push(SocketAddr::from(([127, 0, 0, 1], Address::DEFAULT_PORT)));
         }
-        for fault in &settings.faults {
-            if let Some(address) = fault.listen.filter(|address| !listen.contains(address)) {
-                return Err(EngineError::Fault { name: Arc::clone(&fault.name), address, listeners: listen });
-            }
-        }
+        check_faults(&settings.faults, &listen)?;
         let is_transparent = target == Target::Original;
         let routes = Arc::new(Routes::new(settings.redirect.lifetime));
         let (doors, opened) = mpsc::unbounded_channel();

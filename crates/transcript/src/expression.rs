@@ -421,6 +421,26 @@ mod tests {
     }
 
     #[test]
+    fn the_documentation_has_every_variable_and_its_examples_are_taken() {
+        let document = include_str!("../../../docs/expressions.md");
+        let parts: Vec<&str> = document.split("\n## ").collect();
+        let sets = [VARIABLES, crate::state::STATE_VARIABLES, crate::answer::ANSWER_VARIABLES];
+        for (part, variables) in parts[1..].iter().zip(sets) {
+            let rows = part.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
+            let mut named: Vec<&str> = rows.map(|(name, _)| name).collect();
+            let mut variables = variables.to_vec();
+            named.sort_unstable();
+            variables.sort_unstable();
+            assert_eq!(named, variables);
+        }
+        let examples: Vec<&str> = parts[0].lines().filter_map(|line| line.strip_prefix("    ")).collect();
+        assert_eq!(examples.len(), 4);
+        for example in examples {
+            assert!(Expression::compile(example).is_ok(), "{example}");
+        }
+    }
+
+    #[test]
     fn a_syntax_error_says_where() {
         let error = Expression::compile("verb == 'MSG' &&").unwrap_err();
         assert!(error.range.start >= 14, "{error:?}");

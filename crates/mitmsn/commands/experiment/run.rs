@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use mitmsn_web::types::{Length, Outcome, Receiver, Send, Session};
 use msnp_transcript::answer::Answer;
+use msnp_transcript::event::Server;
 use serde::Serialize;
 
 use super::file::{Expect, Experiment, On, Step, To, filled};
@@ -32,15 +33,18 @@ pub(super) struct Row {
 
 /// Runs every variant of every step. `progress` is told of each row.
 pub(super) fn run(remote: &Remote, experiment: &Experiment, mut progress: impl FnMut(&Row)) -> Result<()> {
+    // connections that one side has left already: the other may be slow to follow
+    let mut left = Vec::new();
     for step in &experiment.steps {
         for variant in &step.variants {
             // after a variant that ended the connection the client has to come back first
-            let (session, connection) = find(remote, experiment, step.on)?;
+            let (session, connection) = find(remote, experiment, step.on, &left)?;
             let row = one(remote, experiment, step, variant, (&session, connection))?;
             let is_over = row.disconnected;
             progress(&row);
-            if !is_over {
-                reset(remote, step, connection)?;
+            match is_over {
+                true => left.push(connection),
+                false => reset(remote, step, connection)?,
             }
         }
     }
@@ -48,7 +52,7 @@ pub(super) fn run(remote: &Remote, experiment: &Experiment, mut progress: impl F
 }
 
 /// Waits for a session in the right state, and returns its id and the number of the connection that is meant.
-fn find(remote: &Remote, experiment: &Experiment, on: On) -> Result<(String, u64)> {
+fn find(remote: &Remote, experiment: &Experiment, on: On, left: &[u64]) -> Result<(String, u64)> {
     let deadline = Instant::now() + experiment.patience;
     loop {
         let sessions: Vec<Session> = remote.get("/api/sessions")?;
@@ -62,10 +66,10 @@ fn find(remote: &Remote, experiment: &Experiment, on: On) -> Result<(String, u64
             let session: Session = remote.get(&format!("/api/sessions/{}", session.id))?;
             let Some(state) = session.state.as_ref().filter(|state| experiment.when.matches(state)) else { continue };
             let connection = match on {
-                On::Ns => state.notification,
+                On::Ns => state.notification.or_else(|| before_login(&session)),
                 On::Sb => state.switchboards.iter().filter(|board| board.joined).map(|board| board.connection).max(),
             };
-            if let Some(connection) = connection {
+            if let Some(connection) = connection.filter(|connection| !left.contains(connection)) {
                 return Ok((session.id, connection));
             }
         }
@@ -80,6 +84,12 @@ fn find(remote: &Remote, experiment: &Experiment, on: On) -> Result<(String, u64
         }
         std::thread::sleep(POLL);
     }
+}
+
+/// Returns the connection on which a client is about to log in.
+fn before_login(session: &Session) -> Option<u64> {
+    let open = session.connections.iter().filter(|one| one.closed.is_none() && one.server != Some(Server::Sb));
+    open.map(|one| one.number).max()
 }
 
 fn one(

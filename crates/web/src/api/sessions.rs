@@ -122,9 +122,18 @@ fn from_memory(
 
 fn find(control: &Control, id: &str) -> Result<Arc<Tracked>, ApiError> {
     control.live.session(id).ok_or_else(|| {
-        let known = control.live.sessions();
-        let candidates = known.iter().map(|session| format!("{}  {}", session.id(), session.account())).collect();
-        ApiError::missing(format!("no session {id:?}, or several that start so")).candidates(candidates)
+        let all = control.live.sessions();
+        let list = |start: &str| -> Vec<String> {
+            let fits = all.iter().filter(|session| session.id().starts_with(start));
+            fits.map(|session| format!("{}  {}", session.id(), session.account())).collect()
+        };
+        match list(id) {
+            none if none.is_empty() => ApiError::missing(format!("there is no session {id:?}")).candidates(list("")),
+            some => {
+                let message = format!("several sessions start with {id:?}");
+                ApiError::new(StatusCode::CONFLICT, message).candidates(some)
+            }
+        }
     })
 }
 
