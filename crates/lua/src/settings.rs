@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mitmsn_proxy::settings::in_words;
+use mitmsn_proxy::settings::some_time;
 use serde::{Deserialize, Serialize};
 
 /// Limits of scripts, each for every script of its own.
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 #[non_exhaustive]
 pub struct Settings {
     /// How long one call may take, and how long a connection waits for the call of another one to end.
-    #[serde(with = "in_words")]
+    #[serde(with = "some_time")]
     pub time_limit: Duration,
     /// Most bytes that all values of a script may take together.
     pub memory_limit: usize,

@@ -47,6 +47,7 @@ pub(super) fn run(arguments: &Demo) -> Result<ExitCode> {
         anstream::println!("a sandbox server on {}, the proxy in front of it on {address}\n", sandbox.dispatch());
         chat(&sandbox, address).await.context("the demonstration failed")?;
         screen.flush(output::READING);
+        let mut code = ExitCode::SUCCESS;
         if arguments.keep_running {
             instructions(&sandbox, address);
             #[cfg(feature = "web")]
@@ -65,7 +66,7 @@ pub(super) fn run(arguments: &Demo) -> Result<ExitCode> {
                 }
                 None => None,
             };
-            output::until_signal().await?;
+            code = output::until_signal().await?;
             #[cfg(feature = "web")]
             if let Some(control) = control {
                 control.stop().await;
@@ -79,7 +80,7 @@ pub(super) fn run(arguments: &Demo) -> Result<ExitCode> {
         if recording.lost() > 0 {
             bail!("nothing could be recorded in {}; name another folder with --record", folder.display());
         }
-        Ok(ExitCode::SUCCESS)
+        Ok(code)
     })
 }
 

@@ -99,8 +99,8 @@ fn describe(breakpoint: &Breakpoint) -> String {
 
 /// Lets a person edit the text form of a held command.
 fn edit(held: &Held) -> Result<String> {
-    let editor = ["VISUAL", "EDITOR"].into_iter().find_map(|name| std::env::var(name).ok());
-    let Some(editor) = editor.filter(|editor| !editor.trim().is_empty()) else {
+    let set = |name| std::env::var(name).ok().filter(|editor| !editor.trim().is_empty());
+    let Some(editor) = ["VISUAL", "EDITOR"].into_iter().find_map(set) else {
         bail!("no editor: set EDITOR, or use --with FILE");
     };
     let help = "# The command goes on as it stands here when you leave the editor. Lengths are made right. Several\n\

@@ -1,5 +1,6 @@
 //! `mitmsn replay`: one side of a recorded session, for a live peer.
 
+use std::cell::Cell;
 use std::io::BufReader;
 use std::path::Path;
 use std::process::ExitCode;
@@ -53,7 +54,12 @@ async fn be_server(arguments: &ReplayServer) -> Result<ExitCode> {
     let server = Server::bind(script, arguments.listen, options, recording.as_ref()).await?;
     info!(logins, connections, account, "playing the server of {}", arguments.file.display());
     info!(target: START, "listening on {}", server.address());
-    let report = server.run(interrupted()).await;
+    // the usual way to end it: the report tells how it went
+    let report = server
+        .run(async {
+            interrupted().await;
+        })
+        .await;
     finish(&report, recording.as_ref(), &arguments.output)
 }
 
@@ -69,14 +75,18 @@ async fn be_client(arguments: &ReplayClient) -> Result<ExitCode> {
     for setting in &arguments.set {
         secrets.set(setting)?;
     }
+    secrets.check_accounts(&scripts)?;
     for script in &scripts {
         fetch_ticket(script, arguments, &mut secrets).await?;
         secrets.check(script)?;
     }
     let options = client::Options { secrets, timeout: arguments.timeout, ..client::Options::to(arguments.to.clone()) };
     let recording = record(&arguments.output)?;
-    let report = client::play(scripts, options, recording.as_ref(), interrupted()).await?;
-    finish(&report, recording.as_ref(), &arguments.output)
+    let signal = Cell::new(None);
+    let early = async { signal.set(Some(interrupted().await)) };
+    let report = client::play(scripts, options, recording.as_ref(), early).await?;
+    let code = finish(&report, recording.as_ref(), &arguments.output)?;
+    Ok(signal.get().unwrap_or(code))
 }
 
 fn read(file: &Path) -> Result<Script> {
@@ -145,10 +155,11 @@ fn record(arguments: &ReplayOutput) -> Result<Option<Recording>> {
     Ok(Some(recording))
 }
 
-/// Waits for the first signal that ends a replay early; what was found by then is reported all the same.
-async fn interrupted() {
-    if output::until_signal().await.is_err() {
-        std::future::pending::<()>().await;
+/// Waits for the first signal that ends a replay, and returns its exit code; what was found by then is reported all the same.
+async fn interrupted() -> ExitCode {
+    match output::until_signal().await {
+        Ok(code) => code,
+        Err(_) => std::future::pending().await,
     }
 }
 

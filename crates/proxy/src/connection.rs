@@ -28,6 +28,8 @@ pub struct Connection {
     /// The address of `listen` that it came by: not `reached` if the system chose the port, or the client meant to go
     /// elsewhere.
     listener: SocketAddr,
+    /// The port at which its client comes back: not that of `reached` if that was open for one redirect only.
+    home: u16,
     upstream: OnceLock<String>,
     /// How often chance has decided about commands of each direction.
     draws: [AtomicU64; 2],
@@ -39,18 +41,29 @@ pub struct Connection {
 impl Connection {
     /// Returns a connection that leads nowhere yet.
     pub fn new(number: u64, client: SocketAddr, reached: SocketAddr) -> Arc<Connection> {
-        Connection::by(reached, number, client, reached)
+        Connection::by(reached, reached.port(), number, client, reached)
     }
 
-    /// Returns a connection that came by this address of `listen`.
-    pub(crate) fn by(listener: SocketAddr, number: u64, client: SocketAddr, reached: SocketAddr) -> Arc<Connection> {
+    /// Returns a connection that came by this address of `listen`, and whose client comes back to this port.
+    pub(crate) fn by(
+        listener: SocketAddr,
+        home: u16,
+        number: u64,
+        client: SocketAddr,
+        reached: SocketAddr,
+    ) -> Arc<Connection> {
         let (upstream, draws, left, inbox) = Default::default();
-        Arc::new(Connection { number, client, reached, listener, upstream, draws, left, inbox })
+        Arc::new(Connection { number, client, reached, listener, home, upstream, draws, left, inbox })
     }
 
     /// Returns the address of `listen` that it came by.
     pub(crate) fn listener(&self) -> SocketAddr {
         self.listener
+    }
+
+    /// Returns the port at which its client comes back.
+    pub(crate) fn home(&self) -> u16 {
+        self.home
     }
 
     /// Returns what decides by chance about a command of this direction. With a seed it depends on that, the connection's

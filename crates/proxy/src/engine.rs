@@ -23,9 +23,9 @@ use crate::fault::StreamFault;
 use crate::holds::{Held, Holds, Release};
 use crate::hook::{Hook, Hooks};
 use crate::hooks::Redirects;
-use crate::hooks::redirect::Door;
+use crate::hooks::redirect::{Door, Leads};
 use crate::observer::{Observer, Observers};
-use crate::routes::{Route, Routes};
+use crate::routes::Routes;
 use crate::settings::Settings;
 use crate::transparent::{self, Outgoing};
 
@@ -269,9 +269,10 @@ impl EngineBuilder {
 impl Shared {
     /// Accepts clients until the engine stops, or, for the port of one redirect, until that is followed or expires.
     /// `address` is the one of `listen` by which they come.
-    async fn accept(self: Arc<Self>, listener: TcpListener, address: SocketAddr, route: Option<Route>) {
-        let expiry = route.as_ref().map(|route| route.expires());
+    async fn accept(self: Arc<Self>, listener: TcpListener, address: SocketAddr, leads: Option<Leads>) {
+        let expiry = leads.as_ref().map(|leads| leads.route.expires());
         let mut is_full = false;
+        let mut is_failing = false;
         loop {
             let accepted = tokio::select! {
                 biased;
@@ -283,7 +284,8 @@ impl Shared {
                 Ok((socket, client)) => {
                     // only a client takes a permit: a listener that waited with one would keep it from the others
                     let Some(permit) = self.permit(&mut is_full).await else { return };
-                    let follows = route.clone();
+                    is_failing = false;
+                    let follows = leads.as_ref().map(|leads| (leads.route.clone(), leads.home));
                     let is_last = follows.is_some();
                     self.spawn(socket, client, address, follows, permit);
                     if is_last {
@@ -292,7 +294,9 @@ impl Shared {
                 }
                 Err(error) => {
                     // out of descriptors, or a client that left before it was accepted
-                    warn!(%error, "cannot accept a client");
+                    if !std::mem::replace(&mut is_failing, true) {
+                        warn!(%error, "cannot accept a client: tried again until it works");
+                    }
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }
@@ -324,14 +328,14 @@ impl Shared {
             tokio::select! {
                 () = self.stop.cancelled() => return,
                 _ = tick.tick() => self.routes.expire(),
-                Some(Door { listener, by, route }) = doors.recv() => {
+                Some(Door { listener, by, leads }) = doors.recv() => {
                     let listener = listener.set_nonblocking(true).and_then(|()| TcpListener::from_std(listener));
                     match listener {
                         Ok(listener) => {
                             if let Ok(address) = listener.local_addr() {
-                                info!(%address, to = %route.upstream, "listening for one redirected client");
+                                info!(%address, to = %leads.route.upstream, "listening for one redirected client");
                             }
-                            self.tasks.spawn(Arc::clone(&self).accept(listener, by, Some(route)));
+                            self.tasks.spawn(Arc::clone(&self).accept(listener, by, Some(leads)));
                         }
                         Err(error) => warn!(%error, "cannot listen for a redirected client"),
                     }

@@ -4,7 +4,7 @@
 //! client, and its login belongs to the redirect of the same account; several logins behind one address are told apart
 //! by that, and by ports of their own if their servers differ.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -76,9 +76,11 @@ struct Table {
     next: u64,
     logins: HashMap<IpAddr, Vec<Route>>,
     switchboards: HashMap<Vec<u8>, Vec<Route>>,
+    /// The numbers and cookies of those that each connection announced, in order.
+    announced: HashMap<u64, VecDeque<(u64, Vec<u8>)>>,
 }
 
-/// Most redirects that wait for one client address, or under one cookie; the oldest make room.
+/// Most redirects that wait for one client address, under one cookie, or from one connection; the oldest make room.
 const MOST_PENDING: usize = 256;
 
 impl Routes {
@@ -103,7 +105,16 @@ impl Routes {
     /// Adds a redirect to a switchboard: of a caller, or of a callee with the switchboard's session id.
     pub(crate) fn add_switchboard(&self, from: Announcement, cookie: Vec<u8>, session: Option<Vec<u8>>) -> Route {
         let kind = session.map_or(Kind::Caller, |session| Kind::Callee { session });
-        self.add(from, kind, |table| table.switchboards.entry(cookie).or_default())
+        let route = self.add(from, kind, |table| table.switchboards.entry(cookie.clone()).or_default());
+        let mut table = self.lock();
+        let announced = table.announced.entry(route.from).or_default();
+        announced.push_back((route.number, cookie));
+        let oldest = if announced.len() > MOST_PENDING { announced.pop_front() } else { None };
+        let gone = oldest.map(|(number, cookie)| table.remove_switchboard(number, &cookie));
+        drop(table);
+        // a session may end with its last route, which observers hear of: not under the lock
+        drop(gone);
+        route
     }
 
     /// Returns where a connection goes by its first command.
@@ -167,6 +178,16 @@ impl Routes {
         removed
     }
 
+    /// Forgets the logins of a client address that lead to a server which cannot be reached: they would lead everybody
+    /// there who comes from that address. Returns how many they were.
+    pub(crate) fn forget_upstream(&self, client: IpAddr, upstream: &Address) -> usize {
+        let mut table = self.lock();
+        let Some(routes) = table.logins.get_mut(&client) else { return 0 };
+        let gone: Vec<Route> = routes.extract_if(.., |route| route.upstream == *upstream).collect();
+        drop(table);
+        gone.len()
+    }
+
     /// Forgets what has expired.
     pub(crate) fn expire(&self) {
         self.forget(|route, now| !route.is_pending(now));
@@ -181,7 +202,7 @@ impl Routes {
         let now = Instant::now();
         let mut gone = Vec::new();
         let mut table = self.lock();
-        let Table { logins, switchboards, .. } = &mut *table;
+        let Table { logins, switchboards, announced, .. } = &mut *table;
         logins.retain(|_, routes| {
             gone.extend(routes.extract_if(.., |route| is_over(route, now)));
             !routes.is_empty()
@@ -190,6 +211,13 @@ impl Routes {
             gone.extend(routes.extract_if(.., |route| is_over(route, now)));
             !routes.is_empty()
         });
+        if !gone.is_empty() {
+            let numbers: HashSet<u64> = gone.iter().map(|route| route.number).collect();
+            announced.retain(|_, waiting| {
+                waiting.retain(|(number, _)| !numbers.contains(number));
+                !waiting.is_empty()
+            });
+        }
         drop(table);
         drop(gone);
     }
@@ -214,6 +242,15 @@ impl Routes {
 }
 
 impl Table {
+    fn remove_switchboard(&mut self, number: u64, cookie: &[u8]) -> Vec<Route> {
+        let Some(routes) = self.switchboards.get_mut(cookie) else { return Vec::new() };
+        let gone = routes.extract_if(.., |route| route.number == number).collect();
+        if routes.is_empty() {
+            self.switchboards.remove(cookie);
+        }
+        gone
+    }
+
     /// Finds a switchboard. Servers exist that give caller and callee, or two callees, one and the same cookie.
     fn switchboard(
         &mut self,

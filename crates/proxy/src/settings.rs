@@ -42,10 +42,10 @@ pub struct Limits {
     #[serde(deserialize_with = "at_least_one")]
     pub connections: usize,
     /// How long connecting to a server may take, name look-up included.
-    #[serde(serialize_with = "in_words::serialize", deserialize_with = "some_time")]
+    #[serde(with = "some_time")]
     pub connect_timeout: Duration,
     /// How long nothing may pass on a connection before it is closed.
-    #[serde(serialize_with = "in_words::serialize", deserialize_with = "some_time")]
+    #[serde(with = "some_time")]
     pub idle_timeout: Duration,
     /// How long a client that has not finished its first line, which tells where it wants to go, may be silent before it
     /// is led to the configured server anyway.
@@ -87,7 +87,7 @@ pub struct Redirect {
     /// Ports to open when two different servers are pending for one client address; `0` lets the system choose.
     pub ports: Ports,
     /// How long a redirect waits for its client.
-    #[serde(serialize_with = "in_words::serialize", deserialize_with = "some_time")]
+    #[serde(with = "some_time")]
     pub lifetime: Duration,
 }
 
@@ -188,11 +188,22 @@ fn at_least_one<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::
     }
 }
 
-/// Reads a duration that makes no sense as 0.
-fn some_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    match in_words::deserialize(deserializer)? {
-        Duration::ZERO => Err(de::Error::custom("no time at all would end everything at once; a year is 8760h")),
-        time => Ok(time),
+/// Durations that make no sense as 0, as text with a unit, for `#[serde(with)]`.
+pub mod some_time {
+    use super::*;
+
+    pub use super::in_words::serialize;
+
+    /// Reads a text such as `250ms`.
+    ///
+    /// # Errors
+    ///
+    /// If it is no duration, or 0.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        match in_words::deserialize(deserializer)? {
+            Duration::ZERO => Err(de::Error::custom("no time at all would end everything at once; a year is 8760h")),
+            time => Ok(time),
+        }
     }
 }
 

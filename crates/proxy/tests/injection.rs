@@ -10,9 +10,9 @@ use mitmsn_proxy::hook::Hold;
 use mitmsn_proxy::injection::{Answer, Done};
 use mitmsn_proxy::observers::Recording;
 use mitmsn_proxy::rules::Rules;
-use mitmsn_proxy::{Connection, Engine, Injection, Settings, Target};
+use mitmsn_proxy::{Connection, Context, Engine, Hook, Injection, Interest, Settings, Target, Verdict};
 use msnp::flow::Address;
-use msnp::{Command, Direction};
+use msnp::{Command, Direction, Verb};
 use msnp_transcript::event::{Event, Origin};
 use msnp_transcript::reader::{Reader, Side, streams};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -70,6 +70,24 @@ impl Peer {
     }
 }
 
+/// Puts two commands behind each `REM` of the client.
+struct Several;
+
+impl Hook for Several {
+    fn name(&self) -> &str {
+        "several"
+    }
+
+    fn interest(&self) -> Interest {
+        Interest::nothing().and(ClientToServer, Verb::new(*b"REM").unwrap())
+    }
+
+    fn command(&self, command: &mut Command, _: &mut Context<'_>) -> Verdict {
+        let more = ["URL 0 INBOX", "PNG"].map(|line| Command::new(ClientToServer, line.as_bytes(), None).unwrap());
+        Verdict::replace([&[command.clone(), command.clone()], &more[..]].concat())
+    }
+}
+
 const PATIENCE: Duration = Duration::from_secs(20);
 
 impl Rig {
@@ -85,6 +103,7 @@ impl Rig {
             .listen(([127, 0, 0, 1], 0))
             .settings(settings)
             .hook(Arc::new(Rules::from_text("rules.toml", rules).unwrap()))
+            .hook(Arc::new(Several))
             .observer(Arc::clone(&recording) as _)
             .start()
             .await
@@ -352,6 +371,17 @@ async fn what_replaces_a_held_command_takes_free_ids_and_its_answers_are_hidden(
     rig.client.expect("CHG 8 AWY 0\r\nCHG 9 BSY 0\r\n").await;
     rig.client.send("REA 10 a@b A\r\n").await;
     rig.server.expect("REA 12 a@b A\r\n").await;
+    rig.finish().await;
+}
+
+#[tokio::test]
+async fn what_a_hook_puts_beside_a_command_takes_free_ids_and_its_answers_are_hidden() {
+    let mut rig = Rig::start("").await;
+    rig.client.send("REM 2 FL a@b\r\nCHG 3 NLN 0\r\n").await;
+    // a copy is the client's own
+    rig.server.expect("REM 2 FL a@b\r\nREM 2 FL a@b\r\nURL 3 INBOX\r\nPNG\r\nCHG 4 NLN 0\r\n").await;
+    rig.server.send("REM 2 FL 1 a@b\r\n216 2\r\nURL 3 /a /b 1\r\nQNG 50\r\nCHG 4 NLN 0\r\n").await;
+    rig.client.expect("REM 2 FL 1 a@b\r\n216 2\r\nCHG 3 NLN 0\r\n").await;
     rig.finish().await;
 }
 

@@ -26,7 +26,7 @@ use tracing::info;
 
 use crate::error::Error;
 use crate::record::{Recording, Route, Tape};
-use crate::report::{Report, drawn};
+use crate::report::{Place, Report, drawn};
 use crate::script::Script;
 use performance::{Action, Performance};
 pub use secrets::Secrets;
@@ -86,11 +86,16 @@ pub async fn play(
         closing: JoinSet::new(),
     };
     let outcome = tokio::select! {
-        outcome = player.run() => outcome,
-        () = until => Ok(()),
+        outcome = player.run() => Some(outcome),
+        () = until => None,
     };
     player.finish().await;
-    outcome.map(|()| player.performance.report())
+    let mut report = player.performance.report();
+    match outcome {
+        Some(outcome) => outcome?,
+        None => report.missing(Place::default(), "all that follows: the replay was ended early".to_owned()),
+    }
+    Ok(report)
 }
 
 /// The network around a performance.

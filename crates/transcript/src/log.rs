@@ -14,7 +14,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
@@ -34,6 +34,8 @@ const GATHERING: u32 = 10;
 const STEP: Duration = Duration::from_millis(1);
 /// Bytes that are written without waiting for more.
 const MANY: usize = 512 << 10;
+/// How often it is tried again to write what could not be.
+const RETRY: Duration = Duration::from_secs(1);
 /// How long writing has to work before that is said.
 const CALM: Duration = Duration::from_secs(5);
 /// How many files stay open; idle sessions cost no descriptor.
@@ -118,7 +120,7 @@ impl Recorder {
             lost: AtomicU64::new(0),
             finished: AtomicBool::new(false),
         });
-        let mut writer = Writer { folder: folder.to_owned(), files: HashMap::new(), failed: None };
+        let mut writer = Writer { folder: folder.to_owned(), files: HashMap::new(), failed: None, behind: Vec::new() };
         if let Err(problem) = create_folder(folder) {
             writer.fail(folder, &problem);
         }
@@ -300,14 +302,27 @@ struct Writer {
     files: HashMap<u64, File>,
     /// When a write failed last, until enough have worked since.
     failed: Option<Instant>,
+    /// Transcripts that lack what was lost, or its note.
+    behind: Vec<Arc<SessionLog>>,
 }
 
 impl Writer {
     fn run(mut self, inbox: &Receiver<Work>, shared: &Shared) {
         let mut is_over = false;
         while !is_over {
+            let first = match self.failed {
+                None => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(_) => inbox.recv_timeout(RETRY),
+            };
+            let first = match first {
+                Ok(first) => first,
+                Err(RecvTimeoutError::Timeout) => {
+                    self.catch_up(shared);
+                    continue;
+                }
+                Err(RecvTimeoutError::Disconnected) => break,
+            };
             // the first line to come opens a moment in which others gather, so that a busy proxy writes in large pieces
-            let Ok(first) = inbox.recv() else { break };
             is_over = matches!(first, Work::Finish);
             if !is_over {
                 gather(shared);
@@ -319,11 +334,23 @@ impl Writer {
                 }
             }
         }
+        self.catch_up(shared);
         shared.finished.store(true, Ordering::Release);
     }
 
-    fn write(&mut self, log: &SessionLog, shared: &Shared) {
-        let (lines, next_seq, account, loss, mut head) = {
+    /// Tries again what could not be written, and says so when all works for a while.
+    fn catch_up(&mut self, shared: &Shared) {
+        for log in std::mem::take(&mut self.behind) {
+            self.write(&log, shared);
+        }
+        if self.behind.is_empty() && self.failed.is_some_and(|failed| failed.elapsed() > CALM) {
+            self.failed = None;
+            info!(folder = %self.folder.display(), "recording works again");
+        }
+    }
+
+    fn write(&mut self, log: &Arc<SessionLog>, shared: &Shared) {
+        let (lines, next_seq, account, mut loss, mut head) = {
             let mut pending = lock(&log.pending);
             pending.is_queued = false;
             let lines = std::mem::take(&mut pending.lines);
@@ -333,16 +360,11 @@ impl Writer {
         };
         shared.backlog.fetch_sub(lines.len(), Ordering::Relaxed);
         let was_lost = !head.is_empty();
-        let outcome = self.try_write(log, account.as_deref(), &lines, &loss, &mut head);
+        let outcome = self.try_write(log, account.as_deref(), &lines, &mut loss, &mut head);
         if was_lost && head.is_empty() {
             shared.lost.fetch_sub(1, Ordering::Relaxed);
         }
         match outcome {
-            // a disk that is full still takes a small line now and then
-            Ok(()) if self.failed.is_some_and(|failed| failed.elapsed() > CALM) => {
-                self.failed = None;
-                info!(folder = %self.folder.display(), "recording works again");
-            }
             Ok(()) => {}
             Err(Failure { problem, written }) => {
                 self.fail(&self.folder.clone(), &problem);
@@ -352,20 +374,30 @@ impl Writer {
                 if !head.is_empty() {
                     pending.head = head;
                 }
-                // what was noted already, if anything was written, needs no second note
-                pending.lost.events += if written > 0 { 0 } else { loss.events };
+                // unless that is noted already
+                pending.lost.events += loss.events;
+                if !pending.head.is_empty()
+                    && let Some(path) = lock(&log.path).take()
+                {
+                    // an empty file is no transcript; if it cannot be removed, it stays
+                    let _ = fs::remove_file(path);
+                }
+                drop(pending);
+                if !self.behind.iter().any(|other| other.number == log.number) {
+                    self.behind.push(Arc::clone(log));
+                }
             }
         }
         self.recycle(lines, shared);
     }
 
-    /// Writes the head and a note of the loss first, if there are any. A head that is on disk is emptied.
+    /// Writes the head and a note of the loss first, if there are any. What of these is on disk is emptied.
     fn try_write(
         &mut self,
         log: &SessionLog,
         account: Option<&str>,
         lines: &[u8],
-        loss: &Loss,
+        loss: &mut Loss,
         head: &mut Vec<u8>,
     ) -> Result<(), Failure> {
         let path = self.folder.join(log.file_name(account));
@@ -392,6 +424,7 @@ impl Writer {
             let mut note = serde_json::to_vec(&note).map_err(io::Error::from)?;
             note.push(b'\n');
             write_whole(file, &note).map_err(unwritten)?;
+            *loss = Loss::default();
         }
         write_whole(file, lines)
     }
@@ -552,6 +585,51 @@ mod tests {
         assert_eq!((head.stem.seq, head.text.as_str()), (0, "head"));
         assert!(loss.text.starts_with("2 events were lost here: "), "{}", loss.text);
         assert_eq!((loss.stem.seq, kept.stem.seq, kept.text.as_str()), (2, 3, "kept"));
+    }
+
+    #[test]
+    fn what_was_lost_of_a_session_that_is_over_is_noted_too() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("sessions");
+        fs::write(&folder, "in the way").unwrap();
+        let recorder = Recorder::start(&folder);
+        let log = recorder.session("01jd", SystemTime::UNIX_EPOCH);
+        for (count, text) in (1..).zip(["head", "lost", "lost too"]) {
+            note(&mut log.append(), text);
+            while recorder.lost() < count {
+                std::thread::yield_now();
+            }
+        }
+        drop(log);
+        fs::remove_file(&folder).unwrap();
+        // nobody says anything more; the writer tries again by itself, at the latest at the end
+        assert!(!recorder.finish(Duration::from_secs(10)));
+        let events = events(&folder);
+        let [Event::Note(head), Event::Note(loss)] = &events[..] else { panic!("{events:?}") };
+        assert_eq!((head.stem.seq, head.text.as_str()), (0, "head"));
+        assert!(loss.text.starts_with("2 events were lost here: "), "{}", loss.text);
+    }
+
+    #[test]
+    fn a_loss_is_noted_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let recorder = Recorder::start(folder.path());
+        let log = recorder.session("01jd", SystemTime::UNIX_EPOCH);
+        note(&mut log.append(), "head");
+        assert!(recorder.finish(Duration::from_secs(10)));
+        // a pipe that nobody reads stands for a disk that takes the note and then no more
+        let mut writer =
+            Writer { folder: folder.path().to_owned(), files: HashMap::new(), failed: None, behind: Vec::new() };
+        lock(&log.pending).lose(b"lost\nlost\n", 3, "on purpose");
+        let (reader, pipe) = std::io::pipe().unwrap();
+        writer.files.insert(log.number, File::from(std::os::fd::OwnedFd::from(pipe)));
+        let mut loss = std::mem::take(&mut lock(&log.pending).lost);
+        drop(reader);
+        assert!(writer.try_write(&log, None, b"more\n", &mut loss, &mut Vec::new()).is_err());
+        assert_eq!(loss.events, 2, "the note did not go out");
+        writer.files.clear();
+        assert!(writer.try_write(&log, None, b"", &mut loss, &mut Vec::new()).is_ok());
+        assert_eq!(loss.events, 0, "the note is on disk");
     }
 
     #[test]

@@ -30,7 +30,7 @@ impl Shared {
         socket: TcpStream,
         client: SocketAddr,
         listener: SocketAddr,
-        follows: Option<Route>,
+        follows: Option<(Route, u16)>,
         permit: OwnedSemaphorePermit,
     ) {
         let reached = match socket.local_addr() {
@@ -41,7 +41,9 @@ impl Shared {
             }
         };
         let (client, reached) = (canonical(client), canonical(reached));
-        let connection = Connection::by(listener, self.number(), client, reached);
+        let home = follows.as_ref().map_or(reached.port(), |(_, home)| *home);
+        let follows = follows.map(|(route, _)| route);
+        let connection = Connection::by(listener, home, self.number(), client, reached);
         let entry = Entry { engine: Arc::clone(self), connection: Arc::clone(&connection) };
         self.registry().insert(connection.number, (Arc::clone(&connection), None));
         if self.stop.is_cancelled() {
@@ -109,7 +111,13 @@ async fn serve(engine: Arc<Shared>, connection: Arc<Connection>, socket: TcpStre
     };
     let server = match server {
         Ok(server) => server,
-        Err(problem) => return refuse(&mut relay, &problem),
+        Err(problem) => {
+            if engine.routes.forget_upstream(plain(connection.client.ip()), &upstream) > 0 {
+                let to = &upstream;
+                warn!(connection = number, %to, "redirects of this client's address to that server are forgotten");
+            }
+            return refuse(&mut relay, &problem);
+        }
     };
     let local = server.local_addr().ok();
     if let (Target::Original, Some(local)) = (&engine.target, local) {

@@ -1,7 +1,9 @@
 //! Keeps the client on the proxy: rewrites the address in `XFR NS`, `XFR SB` and `RNG`, and remembers where it led.
 
+use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr, TcpListener};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use msnp::flow::{Address, Redirect, RedirectKind};
 use msnp::{Command, Direction, Verb, Version};
@@ -21,6 +23,9 @@ pub struct Redirects {
     /// Leaves addresses alone: clients reach the proxy without them.
     transparent: bool,
     doors: UnboundedSender<Door>,
+    open: OpenDoors,
+    /// When it was said last that a port is missing.
+    complained: Mutex<Option<Instant>>,
 }
 
 /// A port that one redirected client is to come back to.
@@ -29,7 +34,51 @@ pub(crate) struct Door {
     pub(crate) listener: TcpListener,
     /// The address of `listen` by which the client came that is redirected.
     pub(crate) by: SocketAddr,
+    pub(crate) leads: Leads,
+}
+
+/// What a port is open for.
+#[derive(Clone, Debug)]
+pub(crate) struct Leads {
     pub(crate) route: Route,
+    /// The port at which the client comes back afterwards.
+    pub(crate) home: u16,
+    /// Counts the door as open.
+    _open: Arc<OpenDoor>,
+}
+
+/// Doors that are open, by client address.
+type OpenDoors = Arc<Mutex<HashMap<IpAddr, usize>>>;
+
+/// A door that is counted.
+#[derive(Debug)]
+struct OpenDoor {
+    client: IpAddr,
+    all: OpenDoors,
+}
+
+impl OpenDoor {
+    /// Counts one more, if there are not too many: each is a descriptor, and a server can ask for any number.
+    fn count(all: &OpenDoors, client: IpAddr) -> Option<Arc<OpenDoor>> {
+        let mut doors = lock(all);
+        if doors.values().sum::<usize>() >= MOST_DOORS || doors.get(&client).is_some_and(|own| *own >= MOST_OF_ONE) {
+            return None;
+        }
+        *doors.entry(client).or_default() += 1;
+        Some(Arc::new(OpenDoor { client, all: Arc::clone(all) }))
+    }
+}
+
+impl Drop for OpenDoor {
+    fn drop(&mut self) {
+        let mut doors = lock(&self.all);
+        if let Some(own) = doors.get_mut(&self.client) {
+            *own -= 1;
+            if *own == 0 {
+                doors.remove(&self.client);
+            }
+        }
+    }
 }
 
 impl Redirects {
@@ -39,40 +88,43 @@ impl Redirects {
         transparent: bool,
         doors: UnboundedSender<Door>,
     ) -> Redirects {
-        Redirects { routes, settings, transparent, doors }
+        Redirects { routes, settings, transparent, doors, open: OpenDoors::default(), complained: Mutex::default() }
     }
 
     /// Returns the address at which the client comes back.
     fn way_back(&self, connection: &Connection, port: Option<u16>) -> Address {
-        let reached = connection.reached;
+        let home = Some(connection.home());
         match &self.settings.advertise {
-            Some(address) => {
-                Address { host: address.host.clone(), port: port.or(address.port).or(Some(reached.port())) }
-            }
-            None => Address { host: plain(reached.ip()).to_string(), port: port.or(Some(reached.port())) },
+            Some(address) => Address { host: address.host.clone(), port: port.or(address.port).or(home) },
+            None => Address { host: plain(connection.reached.ip()).to_string(), port: port.or(home) },
         }
     }
 
     fn login(&self, from: Announcement, context: &Context<'_>, versions: Vec<Version>) -> Option<u16> {
         let needs_port = !self.transparent && self.routes.needs_own_port(from.client, &from.upstream);
-        let listener = if needs_port { self.open(context.connection.reached.ip()) } else { None };
-        let port = listener.as_ref().and_then(|listener| listener.local_addr().ok()).map(|address| address.port());
+        let open = if needs_port { self.open(context.connection.reached.ip(), from.client) } else { None };
+        let port = open.as_ref().and_then(|(listener, _)| listener.local_addr().ok()).map(|address| address.port());
         let route = self.routes.add_login(from, versions, port.is_some());
-        if let Some(listener) = listener {
+        if let Some((listener, open)) = open {
+            let (by, home) = (context.connection.listener(), context.connection.home());
             // the engine that would serve the door is gone only when this connection ends too
-            let _ = self.doors.send(Door { listener, by: context.connection.listener(), route });
+            let _ = self.doors.send(Door { listener, by, leads: Leads { route, home, _open: open } });
         }
         port
     }
 
     /// Opens a port of its own. Binding does not block.
-    fn open(&self, ip: IpAddr) -> Option<TcpListener> {
-        let ports = self.settings.ports.0.clone();
-        let listener = ports.clone().find_map(|port| TcpListener::bind(SocketAddr::new(ip, port)).ok());
-        if listener.is_none() {
-            warn!(ports = %self.settings.ports, "no free port for a second redirect of one client address: they share one");
+    fn open(&self, ip: IpAddr, client: IpAddr) -> Option<(TcpListener, Arc<OpenDoor>)> {
+        let mut ports = self.settings.ports.0.clone();
+        let bind = |open| Some((ports.find_map(|port| TcpListener::bind(SocketAddr::new(ip, port)).ok())?, open));
+        let door = OpenDoor::count(&self.open, client).and_then(bind);
+        let mut complained = lock(&self.complained);
+        if door.is_none() && complained.is_none_or(|last| last.elapsed() > SILENCE) {
+            *complained = Some(Instant::now());
+            let ports = &self.settings.ports;
+            warn!(%ports, %client, "no free port for a second redirect of one client address: they share one");
         }
-        listener
+        door
     }
 }
 
@@ -134,6 +186,16 @@ impl Hook for Redirects {
         Verdict::forward()
     }
 }
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Ports that are open for redirects at one time, and for those of one client address.
+const MOST_DOORS: usize = 512;
+const MOST_OF_ONE: usize = 64;
+/// How long it is not said again that a port is missing.
+const SILENCE: Duration = Duration::from_secs(10);
 
 /// Whether a command is `XFR 0 NS 0`, which asks the client to log in again where it is.
 fn is_restart(command: &Command) -> bool {

@@ -262,7 +262,10 @@ impl Relay {
                 held = Some(self.hold(direction, outcome.forward, hold, waiting, by.clone()));
             }
             _ => {
-                let forward = numbered(outcome.forward, number);
+                let forward = match direction {
+                    Direction::ClientToServer => self.replacing(id, outcome.forward, number, &name),
+                    Direction::ServerToClient => outcome.forward,
+                };
                 if number.is_some() && !forward.is_empty() {
                     by.push(TRANSLATED.into());
                 }

@@ -100,7 +100,8 @@ impl Relay {
         let sent = match release {
             Release::AsItIs => None,
             Release::Replace(commands) if held.direction == Direction::ClientToServer => {
-                Some(self.replacing(&held, commands, ids, &by))
+                let own = held.commands.first().and_then(Command::transaction_id);
+                Some(self.replacing(own, commands, ids, &by))
             }
             Release::Replace(commands) => Some(commands),
         };
@@ -112,24 +113,33 @@ impl Relay {
         let _ = done.send(found.is_some());
     }
 
-    /// Returns what takes the place of a held command of the client, with the ids that it has towards the server.
-    fn replacing(
+    /// Returns what takes the place of a command of the client, whose id is `own`, with the ids that it has towards the
+    /// server. What is not the client's command, or a copy of it, is an injection: its answers are not the client's.
+    pub(super) fn replacing(
         &mut self,
-        held: &Held,
+        own: Option<TransactionId>,
         mut commands: Vec<Command>,
         ids: Option<(u32, u32)>,
         by: &Arc<str>,
     ) -> Vec<Command> {
-        let own = held.commands.first().and_then(Command::transaction_id);
-        let first_with = |id: TransactionId| commands.iter().position(|one| one.transaction_id() == Some(id));
-        let main = own.and_then(first_with).or_else(|| first_with(TransactionId(0)));
-        if let (Some(main), Some(TransactionId(own))) = (main, own) {
-            renumber(&mut commands[main], own);
+        let has = |id: TransactionId| move |one: &Command| one.transaction_id() == Some(id);
+        if let Some(own) = own
+            && !commands.iter().any(has(own))
+            && let Some(first_free) = commands.iter_mut().find(|one| has(TransactionId(0))(one))
+        {
+            renumber(first_free, own.0);
         }
-        let is_alone = commands.len() == 1;
+        if commands.len() == 1 {
+            return numbered(commands, ids);
+        }
+        let first = commands.first().cloned();
         let mut leaving = Vec::new();
-        for (index, command) in commands.into_iter().enumerate() {
-            if is_alone || main == Some(index) {
+        for command in commands {
+            let is_own = match own {
+                Some(own) => has(own)(&command),
+                None => first.as_ref() == Some(&command),
+            };
+            if is_own {
                 leaving.extend(numbered(vec![command], ids));
                 continue;
             }

@@ -98,6 +98,23 @@ impl Secrets {
         self.find(account, |keys| keys.ticket.as_ref()).is_some()
     }
 
+    /// Checks that settings of one account are of an account that is recorded.
+    ///
+    /// # Errors
+    ///
+    /// If one is not.
+    pub fn check_accounts(&self, scripts: &[Script]) -> Result<(), Error> {
+        let recorded: Vec<&str> = scripts.iter().filter_map(|script| script.account.as_deref()).collect();
+        let stray = self.accounts.keys().find(|account| !recorded.iter().any(|one| one.eq_ignore_ascii_case(account)));
+        match stray {
+            Some(account) => Err(Error::Setting {
+                text: account.clone(),
+                problem: format!("nobody logs in so in the recording; accounts are {}", recorded.join(", ")),
+            }),
+            None => Ok(()),
+        }
+    }
+
     /// Checks that there is what every login of a script needs, as [`play`](super::play) does first.
     ///
     /// # Errors
@@ -156,19 +173,21 @@ impl Secrets {
                 }
             }
             (Some(b"TWN"), Some(b"S")) => {
-                set(3, given(self.find(account, |keys| keys.ticket.as_ref())).or_else(|| readable(3)).ok_or(TICKET)?);
+                let ticket = given(self.find(account, |keys| keys.ticket.as_ref()));
+                set(3, ticket.or_else(|| readable(3)).ok_or(NEXUS_TICKET)?);
             }
             (Some(b"SSO"), Some(b"S")) => {
-                set(3, given(self.find(account, |keys| keys.ticket.as_ref())).or_else(|| readable(3)).ok_or(TICKET)?);
+                let ticket = given(self.find(account, |keys| keys.ticket.as_ref()));
+                set(3, ticket.or_else(|| readable(3)).ok_or(RST_TICKET)?);
                 let secret = self.find(account, |keys| keys.secret.as_ref());
                 if let Some(response) = step.command.argument(4) {
                     let response = match (secret, questions.and_then(|questions| questions.nonce.as_ref())) {
                         (Some(secret), Some(nonce)) => {
                             let iv = std::array::from_fn(|_| fastrand::u8(..));
-                            challenge::sso_response(secret.as_bytes(), nonce, iv).map_err(|_| SECRET)?.into_bytes()
+                            challenge::sso_response(secret.as_bytes(), nonce, iv).map_err(|_| BAD_SECRET)?.into_bytes()
                         }
                         (Some(secret), None) => {
-                            challenge::sso_response(secret.as_bytes(), b"", [0; 8]).map_err(|_| SECRET)?;
+                            challenge::sso_response(secret.as_bytes(), b"", [0; 8]).map_err(|_| BAD_SECRET)?;
                             response.to_vec()
                         }
                         (None, _) => readable(4).ok_or(SECRET)?,
@@ -207,7 +226,9 @@ impl fmt::Debug for Secrets {
 }
 
 const PASSWORD: &str = "the password: give it with --password-file or in MITMSN_PASSWORD";
-const TICKET: &str = "a ticket: give it with --set ticket=..., or let it be fetched with --nexus or --rst";
+const NEXUS_TICKET: &str = "a ticket: give it with --set ticket=..., or let it be fetched with --nexus and a password";
+const RST_TICKET: &str = "a ticket: give it with --set ticket=..., or let it be fetched with --rst and a password";
+const BAD_SECRET: &str = "the secret (base64) that came with the ticket: what --set secret=... gives is not that";
 const SECRET: &str =
     "the secret (base64) that came with the ticket: give it with --set secret=..., or let it be fetched with --rst";
 const CIRCLE: &str = "the ticket of the circles: give it with --set circle=...";
@@ -241,14 +262,17 @@ mod tests {
         assert_eq!(
             missing("TWN S t=1", &[]),
             "t.jsonl: USR 3 TWN S of alice@example.com (seq 4) needs a ticket: give it with --set ticket=..., or let it be \
-             fetched with --nexus or --rst"
+             fetched with --nexus and a password"
         );
         assert!(missing("MD5 S 7f91", &[]).contains("needs the password: "));
         assert!(missing("SSO S t=1 HAAA", &["ticket=t=2"]).contains("needs the secret (base64)"));
         assert!(missing("SSO S t=1 HAAA", &["ticket=t=2", "secret=?"]).contains("needs the secret (base64)"));
         assert!(missing("SHA A PD94", &[]).contains("needs the ticket of the circles"));
         assert!(secrets(&["ticket=t=2"]).check(&login("TWN S t=1")).is_ok());
-        assert!(secrets(&["bob@example.com:ticket=t=2"]).check(&login("TWN S t=1")).is_err());
+        let bobs = secrets(&["bob@example.com:ticket=t=2"]);
+        assert!(bobs.check(&login("TWN S t=1")).is_err());
+        let error = bobs.check_accounts(&[login("TWN S t=1")]).unwrap_err().to_string();
+        assert!(error.contains("accounts are alice@example.com"), "{error}");
     }
 
     #[test]

@@ -34,6 +34,8 @@ struct Live<'a> {
 enum Ended {
     By(Direction),
     Broken(String),
+    /// The client said something that is no command.
+    NoCommand(&'static str),
 }
 
 /// Serves one connection to its end.
@@ -44,9 +46,16 @@ pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, number: u64, shar
     let codec = Codec::new(Direction::ClientToServer, Limits::default());
     let facts = Facts::default();
     let mut live = Live { stream, codec, buffer: BytesMut::new(), number, shared, facts, bytes: [0; 2] };
-    let Ok(Ok(first)) = timeout(OPENING_TIME, live.read()).await else {
-        debug!(number, %peer, "closed: it said nothing");
-        return;
+    let first = match timeout(OPENING_TIME, live.read()).await {
+        Ok(Ok(first)) => first,
+        Ok(Err(Ended::NoCommand(what))) => {
+            shared.play().broken_off(None, what);
+            return;
+        }
+        _ => {
+            debug!(number, %peer, "closed: it said nothing");
+            return;
+        }
     };
     if let Some(tape) = &shared.tape {
         let route = Route { client: peer.to_string(), listener: reached.to_string(), upstream: "replay".to_owned() };
@@ -97,7 +106,12 @@ impl Live<'_> {
                         self.learn(&command);
                         self.hear(place, &command);
                     }
-                    Err(ended) => return ended,
+                    Err(ended) => {
+                        if let Ended::NoCommand(what) = ended {
+                            self.shared.play().broken_off(Some(place), what);
+                        }
+                        return ended;
+                    }
                 },
                 // another connection may have come to where this one waits for it
                 _ = changes.changed() => {}
@@ -132,9 +146,12 @@ impl Live<'_> {
                 }
                 Ok(Some(Frame::Opaque(bytes))) if bytes.iter().all(u8::is_ascii_whitespace) => {}
                 Ok(Some(Frame::Opaque(_))) => {
-                    return Err(Ended::Broken("what the client said is no command".to_owned()));
+                    return Err(Ended::NoCommand("what the client said is no command"));
                 }
                 Ok(None) => match self.stream.read_buf(&mut self.buffer).await {
+                    Ok(0) if !self.buffer.is_empty() => {
+                        return Err(Ended::NoCommand("the client left within a command"));
+                    }
                     Ok(0) => return Err(Ended::By(Direction::ClientToServer)),
                     Ok(_) => {}
                     Err(problem) => return Err(Ended::Broken(problem.to_string())),
@@ -169,6 +186,7 @@ impl Live<'_> {
         let (by, reason) = match ended {
             Ended::By(by) => (by, None),
             Ended::Broken(reason) => (Direction::ServerToClient, Some(reason)),
+            Ended::NoCommand(what) => (Direction::ServerToClient, Some(what.to_owned())),
         };
         info!(number = self.number, by = by.sender(), reason = reason.as_deref(), "closed");
         if let Some(tape) = &self.shared.tape {

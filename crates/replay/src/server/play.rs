@@ -80,10 +80,18 @@ impl Play {
         let (why, answer) = match opening {
             Opening::Login { .. } => ("one login more than the recording has", None),
             Opening::Other => ("no such connection in the recording", None),
-            _ => ("not a cookie of a recorded connection", Some(error(911, first))),
+            _ => ("not a cookie of a recorded connection, or used before", Some(error(911, first))),
         };
         self.report.unexpected(Place::default(), format!("{} ({why})", drawn(first)));
         Err(answer.flatten())
+    }
+
+    /// Notes that a client said what is no command.
+    pub(super) fn broken_off(&mut self, place: Option<usize>, what: &str) {
+        let place = place.map_or_else(Place::default, |place| {
+            Place::of(self.account.as_deref(), &self.script.dialogues[place], None)
+        });
+        self.report.unexpected(place, what.to_owned());
     }
 
     /// Takes a client's command. Ask what is [due](Play::due) then.

@@ -24,6 +24,9 @@ pub(super) async fn breakpoints(State(control): Shared) -> Json<Vec<Breakpoint>>
 pub(super) async fn set(State(control): Shared, Body(new): Body<NewBreakpoint>) -> Answer<Breakpoint> {
     let when = expression(&new.when)?;
     let hold = Hold { timeout: seconds(new.timeout, "timeout")?, answer_challenges: new.answer_challenges };
+    if hold.timeout.is_zero() {
+        return Err(ApiError::bad("timeout must be more than 0: nothing would be held"));
+    }
     if new.first == Some(0) {
         return Err(ApiError::bad("first must be at least 1"));
     }
