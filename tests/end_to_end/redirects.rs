@@ -311,11 +311,59 @@ fn a_later_redirect_of_one_address_to_another_server_gets_its_own_port() {
         assert_eq!(door.ip(), here.ip());
         proxy.says(&format!("listening for one redirected client address={door} to={}", two.address));
 
-        follows(door, &two, "bob@example.com");
+        let mut client = Peer::to(door);
+        let mut server = log_in(&mut client, &two, "bob@example.com");
+        // that port is closed by now: from there on he comes back where everybody does
+        server.sends(format!("XFR 3 SB {} CKI 1.1\r\nXFR 4 NS {} 0\r\n", one.address, two.address));
+        client.sees(format!("XFR 3 SB {here} CKI 1.1\r\n"));
+        assert!(client.sees_line().starts_with("XFR 4 NS "));
+        drop(client);
+        server.sees_end();
         follows(proxy.address(), &one, "alice@example.com");
         let joins: Vec<Vec<String>> = proxy.stop().outlines().iter().map(|outline| joins(outline)).collect();
         assert_eq!(joins, [["#4 follows #1 by redirect"], ["#3 follows #2 by redirect"]]);
     }
+}
+
+#[test]
+fn a_server_that_sends_its_client_everywhere_opens_only_so_many_ports() {
+    let dispatch = Server::start();
+    let proxy = Setup::before(dispatch.address).start();
+    let mut client = proxy.client();
+    let mut server = log_in(&mut client, &dispatch, "alice@example.com");
+    let mut ports = std::collections::HashSet::new();
+    for port in 1..=200 {
+        server.sends(format!("XFR 2 NS 192.0.2.1:{port}\r\nXFR 3 SB 192.0.2.1:{port} CKI {port}.1\r\n"));
+        ports.insert(client.sees_line());
+        client.sees_line();
+    }
+    // those of their own, and the one that the others share
+    assert_eq!(ports.len(), 64 + 1);
+    drop((client, server));
+    let warnings = proxy.stop().warnings();
+    assert_eq!(warnings.iter().filter(|line| line.contains("no free port")).count(), 1, "{warnings:?}");
+}
+
+#[test]
+fn a_redirect_to_a_server_that_cannot_be_reached_captures_nobody() {
+    let dispatch = Server::start();
+    // a port where nobody listens any more
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let proxy = Setup::before(dispatch.address).start();
+    is_redirected(
+        &proxy,
+        &dispatch,
+        "alice@example.com",
+        &format!("XFR 2 NS {gone}"),
+        &format!("XFR 2 NS {}", proxy.address()),
+    );
+    let mut client = proxy.client();
+    client.sends("VER 1 MSNP8\r\n");
+    client.sees_end();
+    // the next one logs in where everybody does
+    follows(proxy.address(), &dispatch, "alice@example.com");
+    let warnings = proxy.stop().warnings();
+    assert!(warnings.iter().any(|line| line.contains("to that server are forgotten")), "{warnings:?}");
 }
 
 #[test]

@@ -368,7 +368,7 @@ fn what_cannot_be_replayed_is_said_with_the_place_and_what_to_do() {
         said,
         format!(
             "mitmsn: {path}: USR 3 TWN S of alice@example.com (seq 3) needs a ticket: give it with --set ticket=..., or let \
-             it be fetched with --nexus or --rst\n"
+             it be fetched with --nexus and a password\n"
         )
     );
     let (code, said) = run(&["client", path, "--to", "127.0.0.1:1", "--set", "tikcet=1"]);

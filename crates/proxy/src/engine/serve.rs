@@ -112,11 +112,13 @@ async fn serve(engine: Arc<Shared>, connection: Arc<Connection>, socket: TcpStre
     let server = match server {
         Ok(server) => server,
         Err(problem) => {
+            refuse(&mut relay, &problem);
+            // first it may have been this one's own
             if engine.routes.forget_upstream(plain(connection.client.ip()), &upstream) > 0 {
                 let to = &upstream;
                 warn!(connection = number, %to, "redirects of this client's address to that server are forgotten");
             }
-            return refuse(&mut relay, &problem);
+            return;
         }
     };
     let local = server.local_addr().ok();
