@@ -345,6 +345,23 @@ fn a_server_that_sends_its_client_everywhere_opens_only_so_many_ports() {
 }
 
 #[test]
+fn a_stranger_from_the_address_of_a_redirect_is_led_there_and_that_is_said() {
+    let (dispatch, one) = (Server::start(), Server::start());
+    let proxy = Setup::before(dispatch.address).start();
+    let (answer, expected) = (format!("XFR 2 NS {}", one.address), format!("XFR 2 NS {}", proxy.address()));
+    is_redirected(&proxy, &dispatch, "alice@example.com", &answer, &expected);
+    // a first line does not tell who it is
+    follows(proxy.address(), &one, "bob@example.com");
+    follows(proxy.address(), &one, "alice@example.com");
+    let ended = proxy.stop();
+    let joins: Vec<Vec<String>> = ended.outlines().iter().map(|outline| joins(outline)).collect();
+    assert_eq!(joins, [vec!["#3 follows #1 by redirect".to_owned()], vec![]]);
+    assert_eq!(ended.warnings().len(), 1, "{:?}", ended.warnings());
+    assert!(ended.warnings()[0].contains("another account's of this address: a session of its own connection=2"));
+    assert!(ended.outlines()[1].contains("another account's of this address"), "{}", ended.outlines()[1]);
+}
+
+#[test]
 fn a_redirect_to_a_server_that_cannot_be_reached_captures_nobody() {
     let dispatch = Server::start();
     // a port where nobody listens any more

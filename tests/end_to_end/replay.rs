@@ -59,6 +59,11 @@ impl Replay {
         (replay, address.unwrap())
     }
 
+    fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        assert!(Process::new("kill").args(["-s", name, &id]).status().unwrap().success());
+    }
+
     /// Waits for the end of the replay.
     async fn end(mut self) -> Played {
         tokio::task::spawn_blocking(move || {
@@ -348,6 +353,48 @@ async fn every_login_is_repeated_and_a_replay_can_be_replayed() {
     }
 }
 
+#[tokio::test]
+async fn a_replay_that_is_ended_early_is_not_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("session.jsonl");
+    let lines: Vec<&str> = LOGIN.lines().collect();
+    let answer = lines[1].replace(r#""seq":1"#, r#""seq":4"#).replace("c2s", "s2c").replace(r#","CVR0""#, "");
+    std::fs::write(&file, format!("{}\n{}\n{answer}\n", lines[0], lines[1])).unwrap();
+    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let to = server.local_addr().unwrap().to_string();
+    let path = file.to_str().unwrap();
+    let replay = Replay::start(&["client", path, "--to", &to, "--set", "ticket=t=1", "--timeout", "10m"]);
+    // it waits for an answer
+    let _socket = tokio::task::spawn_blocking(move || server.accept().unwrap()).await.unwrap();
+    replay.signal("INT");
+    let played = replay.end().await;
+    assert_eq!((played.report["result"].as_str(), played.code), (Some("different"), Some(130)), "{}", played.report);
+    assert_eq!(played.report["missing"][0]["text"], "all that follows: the replay was ended early");
+}
+
+#[tokio::test]
+async fn what_a_client_says_that_is_no_command_is_reported() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("session.jsonl");
+    std::fs::write(&file, LOGIN).unwrap();
+    for (said, reported) in [
+        ("ver 1 MSNP8 CVR0\r\n", "what the client said is no command"),
+        ("VER 1 MSNP8 CVR0\r\nhello\r\n", "what the client said is no command"),
+        ("VER 1 MSNP8 CVR0\r\nMSG 2 N 10\r\nabc", "the client left within a command"),
+    ] {
+        let (replay, address) = Replay::server(&file, &[]);
+        let mut socket = std::net::TcpStream::connect(address).unwrap();
+        std::io::Write::write_all(&mut socket, said.as_bytes()).unwrap();
+        socket.shutdown(std::net::Shutdown::Write).unwrap();
+        // until the server has closed it too
+        std::io::Read::read_to_end(&mut socket, &mut Vec::new()).unwrap();
+        replay.signal("INT");
+        let played = replay.end().await;
+        assert_eq!(played.report["not_in_recording"][0]["text"], reported, "{said:?}: {}", played.report);
+        assert_eq!(played.report["result"], "different");
+    }
+}
+
 #[test]
 fn what_cannot_be_replayed_is_said_with_the_place_and_what_to_do() {
     let home = tempfile::tempdir().unwrap();
@@ -374,6 +421,9 @@ fn what_cannot_be_replayed_is_said_with_the_place_and_what_to_do() {
     let (code, said) = run(&["client", path, "--to", "127.0.0.1:1", "--set", "tikcet=1"]);
     assert_eq!(code, Some(1));
     assert_eq!(said, "mitmsn: --set tikcet: unknown key; keys are ticket, secret, circle, account\n");
+    let (code, said) = run(&["client", path, "--to", "127.0.0.1:1", "--set", "bob@example.com:ticket=1"]);
+    assert_eq!(code, Some(1));
+    assert!(said.contains("accounts are alice@example.com"), "{said}");
     let (code, said) = run(&["client", path, "--to", "127.0.0.1:1", "--set", "ticket=t=1", "--no-record", "--quiet"]);
     assert_eq!(code, Some(1));
     assert!(said.starts_with("mitmsn: cannot connect to 127.0.0.1:1: "), "{said}");

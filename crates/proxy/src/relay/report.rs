@@ -9,6 +9,7 @@ use std::time::SystemTime;
 use msnp::argument::Scope;
 use msnp::flow::{Address, Facts};
 use msnp_transcript::event::JoinedBy;
+use tracing::warn;
 
 use crate::connection::Connection;
 use crate::engine::Shared;
@@ -65,15 +66,22 @@ impl Reporter {
             return;
         }
         let client = plain(connection.client.ip());
-        let route = self
-            .candidate
-            .take()
+        let candidate = self.candidate.take();
+        let route = candidate
+            .as_ref()
             .and_then(|upstream| engine.routes.claim_login(client, upstream.as_ref(), facts.account.as_deref()));
         match route {
             Some(route) => self.begin(route.session, Some((route.from, JoinedBy::Redirect)), engine, connection),
             None => {
                 let session = Arc::new(Session::start(engine.observers.clone(), self.accepted));
                 self.begin(session, None, engine, connection);
+                // where it leads was decided before it said who it is
+                if let (Some(Some(to)), Some(_)) = (candidate, &facts.account) {
+                    let text = "led to the server of a redirect that is another account's of this address";
+                    warn!(connection = connection.number, %to, "{text}: a session of its own");
+                    let scope = self.opening_scope;
+                    self.tell(Event::Note(text.into()), SystemTime::now(), scope, engine, connection);
+                }
             }
         }
     }
