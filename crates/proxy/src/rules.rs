@@ -58,13 +58,7 @@ impl Rules {
     ///
     /// All problems of all files.
     pub fn load(files: &[PathBuf]) -> Result<Rules, Vec<Problem>> {
-        let list = load_all(files)?;
-        Ok(Rules {
-            files: files.to_vec(),
-            list: ArcSwap::from_pointee(List::new(list)),
-            generation: AtomicU64::new(0),
-            gone: Mutex::default(),
-        })
+        Ok(Rules::of(files.to_vec(), load_all(files)?))
     }
 
     /// Makes rules of a text that is in no file; `name` stands in problems.
@@ -73,13 +67,12 @@ impl Rules {
     ///
     /// All problems of the text.
     pub fn from_text(name: &str, source: &str) -> Result<Rules, Vec<Problem>> {
-        let list = parse(Path::new(name), source)?;
-        Ok(Rules {
-            files: Vec::new(),
-            list: ArcSwap::from_pointee(List::new(list)),
-            generation: AtomicU64::new(0),
-            gone: Mutex::default(),
-        })
+        Ok(Rules::of(Vec::new(), parse(Path::new(name), source)?))
+    }
+
+    fn of(files: Vec<PathBuf>, rules: Vec<Rule>) -> Rules {
+        let list = ArcSwap::from_pointee(List::new(rules));
+        Rules { files, list, generation: AtomicU64::new(0), gone: Mutex::default() }
     }
 
     /// Loads the files again. If one is broken, the rules stay as they are.

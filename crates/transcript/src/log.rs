@@ -545,6 +545,20 @@ mod tests {
         Reader::open(&file).unwrap().map(|event| event.unwrap()).collect()
     }
 
+    /// Returns the recorder of a folder in whose place there is a file, and a session that has begun there.
+    fn with_three_events_lost(folder: &Path) -> (Recorder, Arc<SessionLog>) {
+        fs::write(folder, "in the way").unwrap();
+        let recorder = Recorder::start(folder);
+        let log = recorder.session("01jd", SystemTime::UNIX_EPOCH);
+        for (count, text) in (1..).zip(["head", "lost", "lost too"]) {
+            note(&mut log.append(), text);
+            while recorder.lost() < count {
+                std::thread::yield_now();
+            }
+        }
+        (recorder, log)
+    }
+
     #[test]
     fn lines_reach_the_file_in_order_and_the_file_is_private() {
         let folder = tempfile::tempdir().unwrap();
@@ -566,15 +580,7 @@ mod tests {
     fn a_loss_is_counted_and_noted_when_writing_works_again() {
         let parent = tempfile::tempdir().unwrap();
         let folder = parent.path().join("sessions");
-        fs::write(&folder, "in the way").unwrap();
-        let recorder = Recorder::start(&folder);
-        let log = recorder.session("01jd", SystemTime::UNIX_EPOCH);
-        for (count, text) in (1..).zip(["head", "lost", "lost too"]) {
-            note(&mut log.append(), text);
-            while recorder.lost() < count {
-                std::thread::yield_now();
-            }
-        }
+        let (recorder, log) = with_three_events_lost(&folder);
         fs::remove_file(&folder).unwrap();
         note(&mut log.append(), "kept");
         assert!(!recorder.finish(Duration::from_secs(10)));
@@ -591,15 +597,7 @@ mod tests {
     fn what_was_lost_of_a_session_that_is_over_is_noted_too() {
         let parent = tempfile::tempdir().unwrap();
         let folder = parent.path().join("sessions");
-        fs::write(&folder, "in the way").unwrap();
-        let recorder = Recorder::start(&folder);
-        let log = recorder.session("01jd", SystemTime::UNIX_EPOCH);
-        for (count, text) in (1..).zip(["head", "lost", "lost too"]) {
-            note(&mut log.append(), text);
-            while recorder.lost() < count {
-                std::thread::yield_now();
-            }
-        }
+        let (recorder, log) = with_three_events_lost(&folder);
         drop(log);
         fs::remove_file(&folder).unwrap();
         // nobody says anything more; the writer tries again by itself, at the latest at the end
