@@ -34,7 +34,7 @@ use cel::common::types::{CelInt, CelString};
 use cel::common::value::CowVal;
 use cel::context::VariableResolver;
 use cel::objects::Key;
-use cel::{Context, Env, Program, Value};
+use cel::{Context, Env, ParseErrors, Program, Value};
 use msnp::Command;
 use msnp::argument::{self, Scope};
 use msnp::command::lossy;
@@ -150,7 +150,12 @@ pub(crate) fn compile(
     variables: &[&str],
     kind: fn(&str) -> Kind,
 ) -> Result<(Program, Vec<String>), ExpressionError> {
-    let program = ENV.compile(source).map_err(|errors| {
+    let depth = check::depth(source).map_err(|at| ExpressionError {
+        message: "nested too deeply, or too long a chain".to_owned(),
+        range: at..source.ceil_char_boundary(at + 1),
+        help: Some("put it into several rules, or compare with a list: verb in [\"MSG\", \"NLN\"]".to_owned()),
+    })?;
+    let program = parse(source, depth).map_err(|errors| {
         let first = errors.errors.into_iter().next();
         let (line, column) = first.as_ref().map_or((1, 1), |error| error.pos);
         let at = offset(source, line, column);
@@ -184,6 +189,26 @@ pub(crate) fn compile(
     })?;
     Ok((program, arguments))
 }
+
+/// Parses an expression. For each bracket within another the parser takes up to 150 kB of the stack, and a thread may have
+/// little.
+fn parse(source: &str, depth: usize) -> Result<Program, ParseErrors> {
+    if depth <= SHALLOW {
+        return ENV.compile(source);
+    }
+    std::thread::scope(|scope| {
+        let apart = std::thread::Builder::new().stack_size(DEEP_STACK);
+        match apart.spawn_scoped(scope, || ENV.compile(source)).map(std::thread::ScopedJoinHandle::join) {
+            Ok(Ok(parsed)) => parsed,
+            // no thread, or a parser that panicked: here it does the same
+            _ => ENV.compile(source),
+        }
+    })
+}
+
+/// Brackets within each other that any thread can parse.
+const SHALLOW: usize = 6;
+const DEEP_STACK: usize = 32 << 20;
 
 /// Whether a compiled expression holds with the values of `variables`.
 pub(crate) fn holds(program: &Program, variables: &dyn VariableResolver) -> bool {
@@ -438,6 +463,32 @@ mod tests {
         for example in examples {
             assert!(Expression::compile(example).is_ok(), "{example}");
         }
+    }
+
+    #[test]
+    fn what_is_nested_too_deeply_is_refused_before_it_takes_the_stack() {
+        let deep = [
+            "(".repeat(100_000) + "true" + &")".repeat(100_000),
+            "[".repeat(100_000),
+            format!("size{} > 0", "+1".repeat(100_000)),
+            format!("args{} == 1", "[0]".repeat(100_000)),
+            format!("arg{} == 1", ".a".repeat(100_000)),
+            "true ? ".repeat(100_000),
+            "!(".repeat(100_000),
+            "-".repeat(100_000),
+        ];
+        for source in deep {
+            let error = Expression::compile(&source).unwrap_err();
+            assert!(error.message.contains("nested too deeply"), "{}", &source[..20]);
+        }
+        // what is long but flat, or looks deep only in a text
+        let addresses: Vec<String> = (0..5000).map(|number| format!("'user{number}@example.com'")).collect();
+        assert!(Expression::compile(&format!("account in [{}]", addresses.join(", "))).is_ok());
+        assert!(Expression::compile(&format!("text.contains('{}')", "([{+-.".repeat(500))).is_ok());
+        assert!(Expression::compile(&format!("text.contains(\"\\\"{}\")", "((".repeat(500))).is_ok());
+        assert!(Expression::compile(&format!("{}true{}", "(".repeat(64), ")".repeat(64))).is_ok());
+        assert!(Expression::compile(&format!("size{} > 0", "+1".repeat(200))).is_ok());
+        assert!(Expression::compile(&format!("{}true", "true ? false : ".repeat(64))).is_ok());
     }
 
     #[test]

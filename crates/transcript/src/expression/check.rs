@@ -34,6 +34,40 @@ pub(super) fn condition(expression: &IdedExpr, variables: fn(&str) -> Kind) -> R
     Ok(check.arguments)
 }
 
+/// Returns how deeply an expression is nested, or where that is too deep, or a chain of operators too long: parser and
+/// evaluation go down one level for each, and a stack ends.
+pub(super) fn depth(source: &str) -> Result<usize, usize> {
+    let (mut depth, mut deepest, mut chain) = (0usize, 0usize, 0usize);
+    let mut quote = None;
+    let mut bytes = source.bytes().enumerate();
+    while let Some((at, byte)) = bytes.next() {
+        match (quote, byte) {
+            (Some(_), b'\\') => drop(bytes.next()),
+            (Some(open), _) if byte == open => quote = None,
+            (Some(_), _) => {}
+            (None, b'"' | b'\'') => quote = Some(byte),
+            (None, b'(' | b'[' | b'{') => {
+                depth += 1;
+                chain += usize::from(byte == b'[');
+            }
+            (None, b')' | b']' | b'}') => depth = depth.saturating_sub(1),
+            // what stands behind the colon is within it
+            (None, b'?') => depth += 1,
+            (None, b'+' | b'-' | b'*' | b'/' | b'%' | b'.' | b'!') => chain += 1,
+            (None, _) => {}
+        }
+        deepest = deepest.max(depth);
+        if depth > MOST_DEPTH || chain > MOST_CHAINED {
+            return Err(at);
+        }
+    }
+    Ok(deepest)
+}
+
+/// Brackets within each other, and operators one after the other.
+const MOST_DEPTH: usize = 64;
+const MOST_CHAINED: usize = 200;
+
 struct Check {
     variables: fn(&str) -> Kind,
     /// Names that macros around this place have given.
