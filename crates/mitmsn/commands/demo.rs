@@ -66,7 +66,7 @@ pub(super) fn run(arguments: &Demo) -> Result<ExitCode> {
                 }
                 None => None,
             };
-            code = output::until_signal().await?;
+            code = output::until_signal()?.await;
             #[cfg(feature = "web")]
             if let Some(control) = control {
                 control.stop().await;

@@ -68,14 +68,16 @@ pub(super) fn standard_output() -> Result<Outlet> {
 /// How long to wait at the end for those who read our output.
 pub(super) const READING: Duration = Duration::from_secs(1);
 
-/// Waits for SIGINT or SIGTERM and returns the exit code that goes with it.
-pub(super) async fn until_signal() -> Result<ExitCode> {
+/// Listens for SIGINT and SIGTERM from now on; the future waits for one and returns the exit code that goes with it.
+pub(super) fn until_signal() -> Result<impl Future<Output = ExitCode>> {
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen to signals")?;
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen to signals")?;
-    tokio::select! {
-        _ = interrupt.recv() => Ok(ExitCode::from(INTERRUPTED)),
-        _ = terminate.recv() => Ok(ExitCode::from(TERMINATED)),
-    }
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => ExitCode::from(INTERRUPTED),
+            _ = terminate.recv() => ExitCode::from(TERMINATED),
+        }
+    })
 }
 
 /// Exit code of a process that SIGINT ended.

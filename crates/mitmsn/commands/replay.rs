@@ -38,6 +38,7 @@ pub(super) fn run(arguments: &Replay) -> Result<ExitCode> {
 }
 
 async fn be_server(arguments: &ReplayServer) -> Result<ExitCode> {
+    let ended = output::until_signal()?;
     let script = read(&arguments.file)?;
     let account = script.account.clone().unwrap_or_default();
     let mut secrets = Secrets::default();
@@ -55,11 +56,10 @@ async fn be_server(arguments: &ReplayServer) -> Result<ExitCode> {
     info!(logins, connections, account, "playing the server of {}", arguments.file.display());
     info!(target: START, "listening on {}", server.address());
     // the usual way to end it: the report tells how it went
-    let report = server
-        .run(async {
-            interrupted().await;
-        })
-        .await;
+    let until = async {
+        ended.await;
+    };
+    let report = server.run(until).await;
     finish(&report, recording.as_ref(), &arguments.output)
 }
 
@@ -83,7 +83,8 @@ async fn be_client(arguments: &ReplayClient) -> Result<ExitCode> {
     let options = client::Options { secrets, timeout: arguments.timeout, ..client::Options::to(arguments.to.clone()) };
     let recording = record(&arguments.output)?;
     let signal = Cell::new(None);
-    let early = async { signal.set(Some(interrupted().await)) };
+    let ended = output::until_signal()?;
+    let early = async { signal.set(Some(ended.await)) };
     let report = client::play(scripts, options, recording.as_ref(), early).await?;
     let code = finish(&report, recording.as_ref(), &arguments.output)?;
     Ok(signal.get().unwrap_or(code))
@@ -153,14 +154,6 @@ fn record(arguments: &ReplayOutput) -> Result<Option<Recording>> {
     let recording = Recording::start(&config.folder()?, arguments.keep_secrets);
     info!(folder = %recording.folder().display(), secrets = if arguments.keep_secrets { "kept" } else { "masked" }, "recording");
     Ok(Some(recording))
-}
-
-/// Waits for the first signal that ends a replay, and returns its exit code; what was found by then is reported all the same.
-async fn interrupted() -> ExitCode {
-    match output::until_signal().await {
-        Ok(code) => code,
-        Err(_) => std::future::pending().await,
-    }
 }
 
 fn finish(report: &Report, recording: Option<&Recording>, arguments: &ReplayOutput) -> Result<ExitCode> {

@@ -13,9 +13,10 @@ pub(super) fn run(arguments: &cli::Sandbox) -> Result<ExitCode> {
     output::start_log(false)?;
     let runtime = tokio::runtime::Runtime::new().context("cannot start")?;
     runtime.block_on(async {
+        let ended = output::until_signal()?;
         let sandbox = Sandbox::start(options(arguments)).await?;
         describe(&sandbox);
-        let code = output::until_signal().await?;
+        let code = ended.await;
         sandbox.shutdown().await;
         Ok(code)
     })

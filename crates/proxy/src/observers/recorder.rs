@@ -1,6 +1,6 @@
 //! Records every session as a transcript.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -21,8 +21,8 @@ pub struct Recording {
     recorder: Recorder,
     keep_secrets: bool,
     logs: Mutex<HashMap<String, Log>>,
-    /// The transcripts that were begun, in order; only the newest are kept.
-    begun: Mutex<Vec<Arc<SessionLog>>>,
+    /// Those of sessions that are over, in the order in which they ended.
+    ended: Mutex<VecDeque<Arc<SessionLog>>>,
 }
 
 #[derive(Debug)]
@@ -31,13 +31,13 @@ struct Log {
     has_account: bool,
 }
 
-/// How many finished transcripts [`Recording::paths`] remembers.
-const MOST_REMEMBERED: usize = 1000;
+/// How many transcripts of ended sessions are remembered. Each keeps a little memory between that of sessions which come and go.
+const MOST_REMEMBERED: usize = 128;
 
 impl Recording {
     /// Starts to record into a folder. Secrets are masked unless they are to be kept.
     pub fn start(folder: &Path, keep_secrets: bool) -> Recording {
-        Recording { recorder: Recorder::start(folder), keep_secrets, logs: Mutex::default(), begun: Mutex::default() }
+        Recording { recorder: Recorder::start(folder), keep_secrets, logs: Mutex::default(), ended: Mutex::default() }
     }
 
     /// Writes what is left, waiting at most so long. Returns whether every event is on disk.
@@ -55,25 +55,28 @@ impl Recording {
         self.recorder.folder()
     }
 
-    /// Returns the transcripts begun so far (the last thousand of them), oldest first.
+    /// Returns the transcripts of the sessions that go on and of the last 128 that have ended, in the order in which they
+    /// were begun.
     pub fn paths(&self) -> Vec<PathBuf> {
-        lock(&self.begun).iter().filter_map(|log| log.path()).collect()
+        let mut all: Vec<Arc<SessionLog>> = lock(&self.logs).values().map(|open| Arc::clone(&open.log)).collect();
+        all.extend(lock(&self.ended).iter().cloned());
+        // the ids are those of times
+        all.sort_by(|a, b| a.id().cmp(b.id()));
+        all.iter().filter_map(|log| log.path()).collect()
     }
 
-    /// Returns where the transcript of a session is, if it was begun not too long ago.
+    /// Returns where the transcript of a session is, if that goes on or ended not too long ago.
     pub fn path(&self, session: &str) -> Option<PathBuf> {
-        lock(&self.begun).iter().rev().find(|log| log.id() == session)?.path()
+        if let Some(open) = lock(&self.logs).get(session) {
+            return open.log.path();
+        }
+        lock(&self.ended).iter().rev().find(|log| log.id() == session)?.path()
     }
 
     fn log(&self, session: &Session, is_new: bool) -> Option<Arc<SessionLog>> {
         let mut logs = lock(&self.logs);
         if is_new {
             let log = self.recorder.session(session.id(), session.started());
-            let mut begun = lock(&self.begun);
-            if begun.len() >= MOST_REMEMBERED {
-                begun.remove(0);
-            }
-            begun.push(Arc::clone(&log));
             logs.insert(session.id().to_owned(), Log { log, has_account: false });
         }
         let entry = logs.get_mut(session.id())?;
@@ -118,7 +121,12 @@ impl Observer for Recording {
         }
         drop(lines);
         if matches!(event, Event::SessionEnded) {
-            lock(&self.logs).remove(about.session.id());
+            let over = lock(&self.logs).remove(about.session.id());
+            let mut ended = lock(&self.ended);
+            if ended.len() >= MOST_REMEMBERED {
+                ended.pop_front();
+            }
+            ended.extend(over.map(|open| open.log));
         }
     }
 
