@@ -46,7 +46,9 @@ pub trait Hook: Send + Sync {
 #[must_use]
 #[non_exhaustive]
 pub struct Verdict {
-    /// What goes on in its place: nothing, or any number of commands.
+    /// What goes on in its place: nothing, or any number of commands. Towards the server, one of several that is neither
+    /// the client's command nor a copy of it, by its transaction id, is an injection: id 0 becomes a free one, and its
+    /// answers do not reach the client.
     pub replacement: Option<Vec<Command>>,
     /// What goes before it.
     pub before: Vec<Injection>,
