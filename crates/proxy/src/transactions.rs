@@ -10,7 +10,7 @@
 //! unasked and is never translated. Dropped commands keep theirs.
 
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use msnp::argument::Scope;
 use msnp::command::transaction_id;
@@ -39,6 +39,8 @@ pub(crate) struct Transactions {
     /// An injection took an id, so that the client's are others than the server's.
     is_shifted: bool,
     runs: VecDeque<Run>,
+    /// Since when, and how many of the runs are younger.
+    young: Option<(Instant, usize)>,
     /// Commands of unknown verbs, whose replies may carry an id.
     unknown: VecDeque<(Verb, u32)>,
     pending: Vec<Pending>,
@@ -153,6 +155,7 @@ impl Transactions {
             return None;
         }
         self.is_on = true;
+        self.forget(now);
         self.next_ticket += 1;
         let ticket = self.next_ticket;
         if injection.numbering == Numbering::Fresh {
@@ -317,6 +320,24 @@ impl Transactions {
             self.runs.pop_front();
         }
         self.runs.push_back(run);
+        if let Some((_, young)) = &mut self.young {
+            *young += 1;
+        }
+    }
+
+    /// Forgets runs that began long ago, but for the latest of them, which may have gone on since, and for injections that
+    /// still wait.
+    fn forget(&mut self, now: Instant) {
+        let (since, young) = *self.young.get_or_insert((now, 0));
+        if now.saturating_duration_since(since) < REMEMBERED {
+            return;
+        }
+        let first_pending = self.pending.first().map_or(u64::MAX, |pending| pending.ticket);
+        let old = self.runs.len().saturating_sub(young + 1);
+        let is_over = |run: &Run| !matches!(run.owner, Owner::Injection(ticket) if ticket >= first_pending);
+        let over = self.runs.iter().take(old).take_while(|run| is_over(run)).count();
+        self.runs.drain(..over);
+        self.young = Some((now, 0));
     }
 }
 
@@ -351,8 +372,10 @@ fn distance(from: u32, to: u32) -> u32 {
 const IDS: u64 = u32::MAX as u64;
 /// A step that is longer leads backwards.
 const HALF: u32 = 1 << 31;
-/// Runs that are remembered; each injection begins one. What is older has been answered long ago.
+/// Runs that are remembered; each injection begins one.
 const MOST_RUNS: usize = 4096;
+/// How long a run is remembered at least. What is older, and was followed by others, has been answered long ago.
+const REMEMBERED: Duration = Duration::from_secs(120);
 const MOST_UNKNOWN: usize = 64;
 /// Injections that may wait for answers on one connection.
 pub(crate) const MOST_PENDING: usize = 1024;

@@ -222,6 +222,20 @@ async fn an_injection_waits_for_the_end_of_a_half_sent_payload_in_both_direction
 }
 
 #[tokio::test]
+async fn what_comes_with_the_end_of_a_half_sent_command_is_numbered_after_an_injection_that_waited_for_it() {
+    let mut rig = Rig::start("").await;
+    rig.client.send("MSG 7 N 10\r\nabc").await;
+    rig.server.expect("MSG 7 N 10\r\nabc").await;
+    let mut answers = rig.inject(ClientToServer, "URL {trid} INBOX", None);
+    rig.client.send("defghijCHG 8 NLN\r\nCHG 9 BSY\r\n").await;
+    rig.server.expect("defghijURL 8 INBOX\r\nCHG 9 NLN\r\nCHG 10 BSY\r\n").await;
+    assert_eq!(next(&mut answers).await, "sent URL 8 INBOX");
+    rig.server.send("URL 8 a\r\nCHG 9 NLN\r\nCHG 10 BSY\r\n").await;
+    rig.client.expect("CHG 8 NLN\r\nCHG 9 BSY\r\n").await;
+    rig.finish().await;
+}
+
+#[tokio::test]
 async fn a_reply_of_a_rule_that_waits_for_a_half_sent_command_is_recorded_where_it_left() {
     let mut rig = Rig::start("[[rule]]\nfrom = \"client\"\nverbs = [\"PNG\"]\nreply = \"QNG 50\"\n").await;
     rig.server.send("MSG a@b A 6\r\nxyz").await;

@@ -98,7 +98,9 @@ impl Relay {
             if self.is_closing {
                 break;
             }
-            self.end_of_streamed(direction, data, at, &mut work);
+            if self.end_of_streamed(direction, data, at, &mut work) {
+                wanted = self.wanted();
+            }
         }
         self.note_latest(data, &mut work);
         if let Some(session) = self.reporter.session() {
@@ -142,16 +144,16 @@ impl Relay {
         }
     }
 
-    /// A command that was forwarded in parts is whole: injections that waited for its end follow it.
-    fn end_of_streamed(&mut self, direction: Direction, data: &[u8], at: usize, work: &mut Work) {
+    /// A command that was forwarded in parts is whole: injections that waited for its end follow it. Whether there were any.
+    fn end_of_streamed(&mut self, direction: Direction, data: &[u8], at: usize, work: &mut Work) -> bool {
         let lane = &mut self.lanes[direction.index()];
         if std::mem::take(&mut lane.streamed) == 0 {
-            return;
+            return false;
         }
         self.streamed_ids = None;
         let inserts = self.lanes[direction.index()].take_inserts();
         if inserts.is_empty() {
-            return;
+            return false;
         }
         self.lanes[direction.index()].collect(data.get(work.forwarded..at).unwrap_or_default(), 1);
         work.forwarded = at;
@@ -160,6 +162,7 @@ impl Relay {
         for injection in inserts {
             work.items.extend(self.inject(injection).map(|(command, by)| Item::Injected(Box::new(command), by)));
         }
+        true
     }
 
     /// Forwards what no hook touched behind the last change, and as much of an unfinished command as no hook wants.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use msnp::argument::Scope;
 use msnp::{Command, Direction, TransactionId};
 
-use super::{MOST_PENDING, MOST_UNKNOWN, Recipient, Transactions};
+use super::{MOST_PENDING, MOST_UNKNOWN, REMEMBERED, Recipient, Transactions};
 use crate::injection::Injection;
 
 /// Plays any interleaving of commands of a client, injections, dropped commands, answers and pushes, and checks what must
@@ -63,6 +63,7 @@ struct Asked {
     who: Who,
     /// How many commands that nobody knows had been sent until then.
     unknown: usize,
+    since: Instant,
 }
 
 impl Model {
@@ -145,7 +146,7 @@ impl Model {
         }
         let index = usize::from(how >> 2) % self.asked.len();
         let has_more = how & 3 == 3 && self.asked[index].verb == "URL";
-        let Asked { verb, number, ref who, unknown } = self.asked[index];
+        let Asked { verb, number, ref who, unknown, since } = self.asked[index];
         let mut who = who.clone();
         let is_error = how & 3 == 2;
         let line = match (verb, is_error) {
@@ -155,7 +156,9 @@ impl Model {
         };
         let recipient = self.hear(&line);
         // only the latest commands of verbs that nobody knows are kept
-        let is_lost = matches!(verb, "ABC" | "XYZ") && !is_error && self.unknown - unknown >= MOST_UNKNOWN;
+        let is_unknown = matches!(verb, "ABC" | "XYZ") && !is_error && self.unknown - unknown >= MOST_UNKNOWN;
+        // and what nobody waits for is forgotten some time after
+        let is_lost = is_unknown || self.now - since >= REMEMBERED;
         let is_waited_for = matches!(who, Who::Injector(_));
         if is_waited_for || !is_lost {
             check(&line, &who, number, &recipient);
@@ -270,7 +273,7 @@ impl Model {
     }
 
     fn asks(&mut self, verb: &'static str, number: u32, who: Who) {
-        self.asked.push(Asked { verb, number, who, unknown: self.unknown });
+        self.asked.push(Asked { verb, number, who, unknown: self.unknown, since: self.now });
     }
 
     fn injector(&mut self) -> String {

@@ -276,6 +276,38 @@ fn many_injections_wait_each_for_its_own_answer_and_too_many_are_refused() {
 }
 
 #[test]
+fn old_ids_are_forgotten_but_for_those_that_wait_and_the_latest() {
+    let mut dialogue = Dialogue::from(0);
+    let command = Command::new(Direction::ClientToServer, b"URL 0 INBOX", None).unwrap();
+    let patient = Injection::new(command).numbered().patience(Duration::from_secs(3600));
+    assert!(dialogue.ids.inject(patient, NOW, dialogue.now).is_some());
+    for id in 1..=1000_u32 {
+        dialogue.now += Duration::from_secs(1);
+        dialogue.says(&format!("CHG {id} NLN 0"));
+        dialogue.injects("PNG");
+        let (sent, _) = dialogue.injects("URL {trid} INBOX");
+        assert_eq!(dialogue.hears(&sent), None);
+        dialogue.hears("QNG 50");
+        if id == 500 {
+            assert!(dialogue.ids.runs.len() >= 1000, "one still waits");
+            assert_eq!(dialogue.hears("URL 1 x"), None);
+        }
+        // what was asked two minutes ago is answered yet
+        let asked = id.saturating_sub(119).max(1);
+        assert_eq!(dialogue.hears(&format!("CHG {} NLN 0", 2 * asked)), Some(format!("CHG {asked} NLN 0")));
+    }
+    assert!(dialogue.ids.runs.len() <= 2 * 2 * 120 + 2, "{} runs", dialogue.ids.runs.len());
+    // however long the client goes on alone, the latest of its ids are known
+    for (own, number) in [(1001, 2002), (1002, 2004), (1003, 2006)] {
+        dialogue.now += Duration::from_secs(3600);
+        dialogue.says(&format!("CHG {own} NLN 0"));
+        dialogue.injects("URL {trid} INBOX");
+        assert_eq!(dialogue.hears(&format!("CHG {number} NLN 0")), Some(format!("CHG {own} NLN 0")));
+    }
+    assert!(dialogue.ids.runs.len() <= 6, "{} runs", dialogue.ids.runs.len());
+}
+
+#[test]
 fn the_end_of_the_connection_ends_every_wait() {
     let mut dialogue = Dialogue::from(1);
     let (_, mut url) = dialogue.injects("URL {trid} INBOX");
