@@ -253,6 +253,35 @@ fn a_peer_that_has_left_is_said_to_have_left_though_the_other_stays() {
 }
 
 #[test]
+fn messages_are_counted_though_a_rule_or_an_id_changed_them() {
+    let server = Server::start();
+    let rule = "[[rule]]\nverbs = ['MSG']\nreplace = { in = 'text', regex = 'colour', with = 'color' }\n";
+    let proxy = Setup::before(server.address).rules(rule).controlled().start();
+    let mut client = proxy.client();
+    client.sends("USR 1 alice@example.com 17.1\r\n");
+    let mut board = server.accept();
+    board.sees("USR 1 alice@example.com 17.1\r\n");
+    board.sends("USR 1 OK alice@example.com Alice\r\n");
+    client.sees("USR 1 OK alice@example.com Alice\r\n");
+    let (code, _, _) = proxy.tool(&["send", "alice", "CAL {trid} bob@example.com", "--wait", "0s"]);
+    assert_eq!(code, Some(0));
+    board.sees("CAL 2 bob@example.com\r\n");
+    client.sends("MSG 2 A 10\r\n\r\n\r\ncolour");
+    board.sees("MSG 3 A 9\r\n\r\n\r\ncolor");
+    board.sends("ACK 3\r\nMSG bob@example.com Bob 10\r\n\r\n\r\ncolour");
+    client.sees("ACK 2\r\nMSG bob@example.com Bob 9\r\n\r\n\r\ncolor");
+    eventually("both messages and their confirmation are counted", || {
+        let (_, out, _) = proxy.tool(&["sessions", "alice", "--json"]);
+        let session: Value = serde_json::from_str(&out).unwrap();
+        let state = &session["state"];
+        let counts = ["sent", "received", "acknowledged"].map(|count| &state["switchboards"][0][count]);
+        // the CAL has had no answer
+        counts.iter().all(|count| **count == 1) && state["connections"][0]["in_flight"].as_array().unwrap().len() == 1
+    });
+    proxy.stop();
+}
+
+#[test]
 fn an_answer_that_does_not_come_is_told_by_the_exit_code() {
     let server = Server::start();
     let proxy = Setup::before(server.address).controlled().start();

@@ -208,7 +208,7 @@ impl SessionState {
         };
         open.server = scope.server.map(Into::into);
         let line = Line { connection: seen.connection, command: seen.command, scope };
-        let id = seen.id.or_else(|| msnp::command::transaction_id(direction, seen.command.line(), scope));
+        let id = seen.id.or_else(|| open.id_of(seen.command, scope));
         match direction {
             Direction::ClientToServer => {
                 self.asked(&line);

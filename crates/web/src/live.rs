@@ -249,9 +249,7 @@ impl Observer for Live {
             Event::Commands(run) => {
                 let mut now = lock(&tracked.now);
                 for (bytes, span) in run.iter() {
-                    // messages are counted on switchboards
-                    let is_board = place.scope.server == Some(ServerKind::Switchboard);
-                    if !TELLING.holds(run.direction, span.slot) && !is_board {
+                    if !tells(place, run.direction, span.slot) {
                         continue;
                     }
                     let is_news = run.direction == Direction::ServerToClient && PRESENCE.contains(&span.slot);
@@ -271,7 +269,7 @@ impl Observer for Live {
                 let mut now = lock(&tracked.now);
                 let received = &changed.received;
                 now.errors += u64::from(received.verb().is_error());
-                if TELLING.holds(received.direction(), received.slot()) {
+                if tells(place, received.direction(), received.slot()) {
                     now.news.add(about.time, place, Seldom::Changed(Box::new(changed.clone())));
                 }
                 now.know(about, place);
@@ -515,6 +513,11 @@ impl fmt::Debug for Live {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Live").field("sessions", &self.open_sessions()).finish_non_exhaustive()
     }
+}
+
+/// Whether a command tells something of the state; on switchboards every one does, since messages are counted there.
+fn tells(place: Place, direction: Direction, slot: Slot) -> bool {
+    TELLING.holds(direction, slot) || place.scope.server == Some(ServerKind::Switchboard)
 }
 
 /// The verbs that change the state of a session. Messages, pings and unknown verbs pass without being taken apart.

@@ -29,7 +29,8 @@ impl SessionState {
         let Some(left) = left else { return self.command(arrived) };
         let Seen { command, scope, .. } = *arrived;
         let (direction, verb) = (command.direction(), command.verb());
-        let number = arrived.id.or_else(|| msnp::command::transaction_id(direction, command.line(), scope));
+        let open = self.connections.iter().find(|open| open.number == arrived.connection);
+        let number = arrived.id.or_else(|| open?.id_of(command, scope));
         let same_way = |command: &Command| command.direction() == direction;
         // an error may stand for an answer
         let main = left.iter().position(|command| same_way(command) && command.verb() == verb);

@@ -230,6 +230,21 @@ fn what_is_numbered_anew_is_paired_by_the_servers_ids() {
 }
 
 #[test]
+fn a_verb_that_nobody_knows_is_answered_by_the_same_verb() {
+    let mut state = told(8, ">>> XYZ 7 a\n>>> XYZ 8 b\n>>> XYZ 9 c");
+    tell(&mut state, 1, 8, "<<< ABC 7 a\n<<< XYZ 10\n<<< XYZ\n<<< XYZ a");
+    assert_eq!(state.in_flight(), 3);
+    tell(&mut state, 1, 8, "<<< XYZ 7 a");
+    // the server's id of it is 8
+    pass(&mut state, "<<< XYZ 8 b =>\n<<< XYZ 9 b");
+    let in_flight: Vec<u32> = state.connections[0].in_flight.iter().map(|transaction| transaction.id).collect();
+    assert_eq!(in_flight, [9]);
+    state.injected(&Seen::new(1, &commands(">>> XYZ 10 d")[0], Scope::default(), NOW));
+    pass(&mut state, "<<< XYZ 10 d =>");
+    assert_eq!(state.in_flight(), 1);
+}
+
+#[test]
 fn a_client_whose_answer_was_dropped_still_waits() {
     let mut state = told(8, ">>> CHG 9 NLN");
     pass(&mut state, "<<< CHG 9 NLN =>");

@@ -2,10 +2,12 @@
 
 use std::time::SystemTime;
 
-use msnp::TransactionId;
+use msnp::argument::Scope;
 use msnp::command::lossy;
 use msnp::payload::datagram::Datagram;
 use msnp::payload::membership::{Member, members};
+use msnp::table::Slot;
+use msnp::{Command, Direction, TransactionId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -94,6 +96,16 @@ impl SessionState {
 }
 
 impl OpenConnection {
+    /// Returns the id of a command. One of an unknown verb has an id if it answers one of that verb.
+    pub(super) fn id_of(&self, command: &Command, scope: Scope) -> Option<TransactionId> {
+        let (direction, verb) = (command.direction(), command.verb());
+        if direction == Direction::ClientToServer || Slot::of(verb) != Slot::UNKNOWN {
+            return msnp::command::transaction_id(direction, command.line(), scope);
+        }
+        let id = TransactionId::from_token(command.argument(0)?)?;
+        self.in_flight.iter().any(|asked| asked.id == id.0 && asked.verb == verb.as_str()).then_some(id)
+    }
+
     /// Removes the transaction with this id.
     pub(super) fn answer(&mut self, id: TransactionId) -> Option<Transaction> {
         let index = self.in_flight.iter().position(|transaction| transaction.id == id.0)?;
