@@ -22,6 +22,8 @@ pub(crate) struct Lane {
     pub(crate) partial: Vec<u8>,
     /// How much of `partial` was forwarded already.
     pub(crate) streamed: usize,
+    /// The id under which that left, if it came under another.
+    pub(crate) streamed_as: Option<u32>,
     /// When the last bytes of `partial` came, if they are held back for hooks and might have to be let go.
     pub(crate) held_since: Option<Instant>,
     /// Bytes received so far.
@@ -83,6 +85,7 @@ impl Lane {
             codec: Codec::new(direction, limits),
             partial: Vec::new(),
             streamed: 0,
+            streamed_as: None,
             held_since: None,
             received: 0,
             at_end: false,

@@ -43,8 +43,6 @@ pub(crate) struct Relay {
     pub(crate) facts: Facts,
     pub(crate) reporter: Reporter,
     transactions: Transactions,
-    /// The client's id and the server's of a command that is forwarded in parts.
-    streamed_ids: Option<(u32, u32)>,
     /// What the client offered in `VER`.
     offered: Vec<Version>,
     hooks: Present,
@@ -69,7 +67,6 @@ impl Relay {
             lanes: Direction::BOTH.map(|direction| Lane::new(direction, limits)),
             facts: Facts::default(),
             transactions: Transactions::default(),
-            streamed_ids: None,
             offered: Vec::new(),
             ending: None,
             is_closing: false,

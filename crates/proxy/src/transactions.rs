@@ -88,6 +88,17 @@ pub(crate) enum Recipient {
     Injector(Option<std::sync::Arc<str>>),
 }
 
+impl Recipient {
+    /// The answer to this id goes to whoever used it.
+    fn of(id: u32, owner: Option<Owner>) -> Recipient {
+        match owner {
+            Some(Owner::Client(own)) if own != id => Recipient::ClientAs(own),
+            Some(Owner::Injection(_)) => Recipient::Injector(None),
+            _ => Recipient::Client,
+        }
+    }
+}
+
 impl Transactions {
     /// Notes the id of a command of the client that is forwarded untouched.
     pub(crate) fn note(&mut self, id: TransactionId) {
@@ -204,14 +215,12 @@ impl Transactions {
             Some(id) if id != 0 => {
                 self.end_of_lists(command);
                 match self.owner(id) {
-                    Some(Owner::Client(own)) if own == id => Recipient::Client,
-                    Some(Owner::Client(own)) => Recipient::ClientAs(own),
                     Some(Owner::Injection(ticket)) => match self.pending.iter().position(|one| one.ticket == ticket) {
                         Some(index) => self.answer(index, command, now),
                         // late: its injector has gone
                         None => Recipient::Injector(None),
                     },
-                    None => Recipient::Client,
+                    owner => Recipient::of(id, owner),
                 }
             }
             // an error that names no id is about a ping, if the client has none under way
@@ -226,6 +235,12 @@ impl Transactions {
                 None => Recipient::Client,
             },
         }
+    }
+
+    /// Returns to whom a command of the server goes by its id, without handing it over.
+    pub(crate) fn recipient(&self, command: &Command, scope: Scope) -> Recipient {
+        let id = self.id_of_reply(command, scope).filter(|id| *id != 0);
+        id.map_or(Recipient::Client, |id| Recipient::of(id, self.owner(id)))
     }
 
     /// Ends what nothing more came for.

@@ -236,6 +236,24 @@ async fn what_comes_with_the_end_of_a_half_sent_command_is_numbered_after_an_inj
 }
 
 #[tokio::test]
+async fn an_injection_that_waits_for_the_end_of_a_command_is_refused_if_that_never_comes() {
+    for (start, rest, refused) in [("MSG 7 N 10\r\nabc", "", Done::Closed), ("MSG 7 U", " x\r\n", Done::Unframed)] {
+        let mut rig = Rig::start("").await;
+        rig.client.send(start).await;
+        rig.server.expect(start).await;
+        let mut answers = rig.inject(ClientToServer, "URL {trid} INBOX", None);
+        if refused == Done::Unframed {
+            rig.client.send(rest).await;
+            rig.server.expect(rest).await;
+        } else {
+            rig.client.socket.shutdown().await.unwrap();
+        }
+        assert_eq!(tokio::time::timeout(PATIENCE, answers.recv()).await.unwrap(), Some(Answer::Done(refused)));
+        rig.finish().await;
+    }
+}
+
+#[tokio::test]
 async fn a_reply_of_a_rule_that_waits_for_a_half_sent_command_is_recorded_where_it_left() {
     let mut rig = Rig::start("[[rule]]\nfrom = \"client\"\nverbs = [\"PNG\"]\nreply = \"QNG 50\"\n").await;
     rig.server.send("MSG a@b A 6\r\nxyz").await;
@@ -256,6 +274,41 @@ async fn a_line_without_an_end_leaves_under_its_translated_id() {
     rig.server.expect("USR 3 TWN S t=abc").await;
     rig.client.send("def\r\nCHG 3 NLN\r\n").await;
     rig.server.expect("def\r\nCHG 4 NLN\r\n").await;
+    rig.finish().await;
+}
+
+#[tokio::test]
+async fn an_answer_that_may_have_a_payload_is_not_let_go_to_the_wrong_one() {
+    let mut rig = Rig::start("").await;
+    let mut answers = rig.inject(ClientToServer, "XYZ {trid} 5", None);
+    rig.server.expect("XYZ 2 5\r\n").await;
+    rig.client.send("XYZ 2 5\r\nPNG\r\n").await;
+    rig.server.expect("XYZ 3 5\r\nPNG\r\n").await;
+    assert_eq!(next(&mut answers).await, "sent XYZ 2 5");
+    // silence does not tell whether five bytes follow; the client's is let go after a while, under its own id
+    rig.server.send("XYZ 3 5\r\n").await;
+    rig.client.expect("XYZ 2 5\r\n").await;
+    rig.server.send("XYZ 2 5\r\n").await;
+    let mut second = rig.inject(ClientToServer, "URL {trid} INBOX", None);
+    rig.server.expect("URL 4 INBOX\r\n").await;
+    assert_eq!((next(&mut second).await, next(&mut answers).await), ("sent URL 4 INBOX".into(), "quiet".into()));
+    rig.server.send("URL 4 x\r\nNLN NLN a@b A\r\n").await;
+    rig.client.expect("NLN NLN a@b A\r\n").await;
+    rig.finish().await;
+}
+
+#[tokio::test]
+async fn a_pong_that_was_half_sent_when_a_ping_was_injected_is_the_clients() {
+    let mut rig = Rig::start("").await;
+    rig.client.send("PNG\r\n").await;
+    rig.server.expect("PNG\r\n").await;
+    rig.server.send("QNG").await;
+    rig.client.expect("QNG").await;
+    let mut answers = rig.inject(ClientToServer, "PNG", None);
+    rig.server.expect("PNG\r\n").await;
+    rig.server.send(" 50\r\nQNG 51\r\nNLN NLN a@b A\r\n").await;
+    rig.client.expect(" 50\r\nNLN NLN a@b A\r\n").await;
+    assert_eq!((next(&mut answers).await, next(&mut answers).await), ("sent PNG".into(), "QNG 51".into()));
     rig.finish().await;
 }
 

@@ -2,8 +2,9 @@
 //!
 //! A client knows of the world what servers told it, and a server what the client told it. [`SessionState`] is fed with
 //! the commands that left towards each of them ([`SessionState::command`]), or with what a proxy did with those that
-//! arrived ([`SessionState::passed`]), or with the events of a transcript ([`SessionState::learn`]), and holds the sum: account, version, contact list, presence, conversations, transactions
-//! without an answer. It understands the shapes of MSNP2 to MSNP18, and of MSNP21 memberships and presence.
+//! arrived ([`SessionState::passed`]), or with the events of a transcript ([`SessionState::learn`]), and holds the sum:
+//! account, version, contact list, presence, conversations, transactions without an answer. It understands the shapes of
+//! MSNP2 to MSNP18, and of MSNP21 memberships and presence.
 //! [`StateExpression`] asks it a question.
 //!
 //! It opens nothing and reads no clock. Whatever the peers send, it neither panics nor grows without a limit; what is too

@@ -70,7 +70,8 @@ impl Relay {
             if self.hooks.interest().holds(direction, span.slot) {
                 warn!(connection = self.connection.number, verb = %command.verb(), "forwarded before it was whole: hooks did not see it");
             }
-            let Some((_, number)) = self.streamed_ids.filter(|_| is_observed) else { return Decision::AsItCame };
+            let left_as = self.lanes[direction.index()].streamed_as;
+            let Some(number) = left_as.filter(|_| is_observed) else { return Decision::AsItCame };
             renumber(command, number);
             let received = Command::from_span(direction, bytes, span);
             return Decision::Gone(Some(Box::new(Changed::new(received, vec![command.clone()], TRANSLATED))));

@@ -14,7 +14,7 @@ use crate::hook::Hold;
 use crate::injection::{Answer, Done, Injection};
 use crate::lane::Waiting;
 use crate::observer::Event;
-use crate::transactions::renumber;
+use crate::transactions::{Recipient, renumber};
 
 impl Relay {
     pub(super) fn scope(&self) -> Scope {
@@ -183,8 +183,7 @@ impl Relay {
         }
     }
 
-    /// Decides how the start of a line leaves whose end does not come. The client's gets the id that the command has
-    /// towards the server.
+    /// Decides how the start of a command leaves whose end does not come: under the id that it has for its receiver.
     pub(super) fn start_of(&mut self, direction: Direction) -> Start {
         let lane = &self.lanes[direction.index()];
         if !self.transactions.is_on() || lane.streamed > 0 {
@@ -195,7 +194,12 @@ impl Relay {
         let is_whole = line.len() < start.len();
         if direction == Direction::ServerToClient {
             // it may answer an injection: only a whole line tells
-            return if is_whole { Start::AsItCame } else { Start::Later };
+            let whole = is_whole.then(|| Command::new(direction, line.trim_ascii_end(), None).ok()).flatten();
+            return match whole.map(|command| self.transactions.recipient(&command, self.scope())) {
+                None | Some(Recipient::Injector(_)) => Start::Later,
+                Some(Recipient::Client) => Start::AsItCame,
+                Some(Recipient::ClientAs(id)) => self.renumbered(direction, id),
+            };
         }
         let Some(verb) = Verb::of_line(line) else {
             // a verb, or what follows it, may be still to come
@@ -210,11 +214,16 @@ impl Relay {
             _ => {}
         }
         let id = transaction_id(direction, line.trim_ascii_end(), self.scope());
-        let Some((id, number)) = id.and_then(|id| Some((id, self.transactions.outgoing(id, verb)?))) else {
-            return Start::AsItCame;
-        };
-        self.streamed_ids = Some((id.0, number));
-        let (verb, rest) = self.lanes[direction.index()].partial.split_at(4);
+        match id.and_then(|id| self.transactions.outgoing(id, verb)) {
+            Some(number) => self.renumbered(direction, number),
+            None => Start::AsItCame,
+        }
+    }
+
+    fn renumbered(&mut self, direction: Direction, number: u32) -> Start {
+        let lane = &mut self.lanes[direction.index()];
+        lane.streamed_as = Some(number);
+        let (verb, rest) = lane.partial.split_at(4);
         let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
         Start::Renumbered([verb, number.to_string().as_bytes(), &rest[digits..]].concat())
     }

@@ -19,6 +19,7 @@ use tracing::warn;
 use super::Relay;
 use super::consult::Decision;
 use crate::hook::Interest;
+use crate::injection::{Answer, Done};
 use crate::lane::Lane;
 use crate::observer::{Changed, Event, Run};
 
@@ -138,20 +139,28 @@ impl Relay {
     }
 
     fn note_pong(&mut self) {
-        // afterwards it is counted when it is known whose it is
-        if !self.transactions.is_on() {
+        // afterwards it is counted when it is known whose it is, but for one that has half left to the client
+        if !self.transactions.is_on() || self.lanes[Direction::ServerToClient.index()].streamed > 0 {
             self.transactions.note_pong();
         }
     }
 
-    /// A command that was forwarded in parts is whole: injections that waited for its end follow it. Whether there were any.
+    /// A command that was forwarded in parts has ended: injections that waited for its end follow it, if it is whole.
+    /// Whether any did.
     fn end_of_streamed(&mut self, direction: Direction, data: &[u8], at: usize, work: &mut Work) -> bool {
         let lane = &mut self.lanes[direction.index()];
         if std::mem::take(&mut lane.streamed) == 0 {
             return false;
         }
-        self.streamed_ids = None;
+        lane.streamed_as = None;
         let inserts = self.lanes[direction.index()].take_inserts();
+        let lane = &self.lanes[direction.index()];
+        let refusal = if lane.at_end { Some(Done::Closed) } else { lane.codec.is_opaque().then_some(Done::Unframed) };
+        if let Some(done) = refusal {
+            // what ended is no whole command
+            inserts.iter().for_each(|injection| injection.tell(Answer::Done(done)));
+            return false;
+        }
         if inserts.is_empty() {
             return false;
         }
