@@ -1,6 +1,6 @@
 //! Any interleaving on a live connection: the client's bytes cut anywhere, injections at any time, held and released
 //! commands in between. Whatever the order, the server hears one well-formed dialogue in which no id comes twice, the client
-//! gets each of its answers under its own id, and every injector gets its own.
+//! gets each of its answers under its own id, every injector gets its own, and the transcript rebuilds all four streams.
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::collections::VecDeque;
@@ -10,11 +10,13 @@ use std::time::Duration;
 use bytes::BytesMut;
 use mitmsn_proxy::holds::Release;
 use mitmsn_proxy::injection::{Answer, Done};
+use mitmsn_proxy::observers::Recording;
 use mitmsn_proxy::rules::Rules;
 use mitmsn_proxy::{Engine, Injection, Settings, Target};
 use msnp::codec::Frame;
 use msnp::flow::Address;
 use msnp::{Codec, Command, Direction, Limits};
+use msnp_transcript::reader::{Reader, Side, streams};
 use proptest::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -141,11 +143,25 @@ struct Peer {
     codec: Codec,
     buffer: BytesMut,
     heard: Vec<Command>,
+    sent: Vec<u8>,
+    received: Vec<u8>,
 }
 
 impl Peer {
     fn new(socket: TcpStream, hears: Direction) -> Peer {
-        Peer { socket, codec: Codec::new(hears, Limits::default()), buffer: BytesMut::new(), heard: Vec::new() }
+        Peer {
+            socket,
+            codec: Codec::new(hears, Limits::default()),
+            buffer: BytesMut::new(),
+            heard: Vec::new(),
+            sent: Vec::new(),
+            received: Vec::new(),
+        }
+    }
+
+    async fn send(&mut self, bytes: &[u8]) {
+        self.socket.write_all(bytes).await.unwrap();
+        self.sent.extend_from_slice(bytes);
     }
 
     /// Takes what has come, without waiting.
@@ -157,6 +173,7 @@ impl Peer {
     }
 
     fn take(&mut self, bytes: &[u8]) {
+        self.received.extend_from_slice(bytes);
         self.buffer.extend_from_slice(bytes);
         while let Some(frame) = self.codec.decode(&mut self.buffer).unwrap() {
             match frame {
@@ -201,27 +218,32 @@ struct Play {
     added: usize,
     /// What was held and never left.
     dropped: Vec<Command>,
+    recording: Arc<Recording>,
+    _folder: tempfile::TempDir,
 }
 
 impl Play {
     async fn start(dialogue: &[Say]) -> Play {
         let upstream = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = upstream.local_addr().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let recording = Arc::new(Recording::start(folder.path(), true));
         let mut settings = Settings::default();
         settings.limits.unfinished_line = Duration::from_millis(1);
         let engine = Engine::builder(Target::Fixed(Address { host: "127.0.0.1".into(), port: Some(address.port()) }))
             .listen(([127, 0, 0, 1], 0))
             .settings(settings)
             .hook(Arc::new(Rules::from_text("rules.toml", RULES).unwrap()))
+            .observer(Arc::clone(&recording) as _)
             .start()
             .await
             .unwrap();
-        let mut client = TcpStream::connect(engine.addresses()[0]).await.unwrap();
-        client.write_all(b"VER 1 MSNP8 CVR0\r\n").await.unwrap();
+        let mut client = Peer::new(TcpStream::connect(engine.addresses()[0]).await.unwrap(), ServerToClient);
+        client.send(b"VER 1 MSNP8 CVR0\r\n").await;
         let saying: String = dialogue.iter().zip(2..).map(|(say, id)| say.command(id)).collect();
         Play {
             engine,
-            client: Peer::new(client, ServerToClient),
+            client,
             server: Peer::new(upstream.accept().await.unwrap().0, ClientToServer),
             saying: saying.into_bytes().into(),
             answering: VecDeque::new(),
@@ -230,6 +252,8 @@ impl Play {
             told: 0,
             added: 0,
             dropped: Vec::new(),
+            recording,
+            _folder: folder,
         }
     }
 
@@ -237,13 +261,13 @@ impl Play {
         match step {
             Step::Client(count) => {
                 let bytes: Vec<u8> = self.saying.drain(..(*count).min(self.saying.len())).collect();
-                self.client.socket.write_all(&bytes).await.unwrap();
+                self.client.send(&bytes).await;
             }
             Step::Server(count) => {
                 self.server.look();
                 self.answer();
                 let bytes: Vec<u8> = self.answering.drain(..(*count).min(self.answering.len())).collect();
-                self.server.socket.write_all(&bytes).await.unwrap();
+                self.server.send(&bytes).await;
             }
             Step::Ask => self.ask(&format!("URL 0 {}", self.injections.len())),
             Step::Ping => self.ask("PNG"),
@@ -309,6 +333,7 @@ impl Play {
         self.engine.shutdown().await;
         self.check_server(dialogue);
         self.check_client(dialogue);
+        self.check_transcript();
         for (injected, mut answers) in self.injections {
             let mut got = Vec::new();
             while let Some(answer) = answers.recv().await {
@@ -357,6 +382,22 @@ impl Play {
         }
         let others = self.client.heard.iter().filter(|one| !matches!(one.verb().as_str(), "NLN" | "QNG"));
         assert_eq!(others.map(line).collect::<Vec<_>>(), expected, "an answer to each command, in order");
+    }
+
+    fn check_transcript(&self) {
+        assert!(self.recording.finish(PATIENCE));
+        let path = self.recording.paths().remove(0);
+        let events: Vec<_> = Reader::open(&path).unwrap().map(Result::unwrap).collect();
+        let streams = streams(&events).unwrap();
+        for (side, bytes) in [
+            (Side::Received(ClientToServer), &self.client.sent),
+            (Side::Sent(ClientToServer), &self.server.received),
+            (Side::Received(ServerToClient), &self.server.sent),
+            (Side::Sent(ServerToClient), &self.client.received),
+        ] {
+            let told = streams.get(&(1, side)).map_or(&b""[..], |bytes| bytes);
+            assert_eq!(String::from_utf8_lossy(told), String::from_utf8_lossy(bytes), "{side:?}");
+        }
     }
 
     /// Whether the client's command of this id, or the answer to it, was dropped.
