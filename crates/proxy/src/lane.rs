@@ -174,6 +174,14 @@ impl Lane {
         None
     }
 
+    /// Returns why nothing can be injected, if nothing can.
+    pub(crate) fn refusal(&self) -> Option<Done> {
+        match self.shut {
+            true => Some(Done::Closed),
+            false => self.codec.is_opaque().then_some(Done::Unframed),
+        }
+    }
+
     /// Takes the injections that waited for the end of a command.
     pub(crate) fn take_inserts(&mut self) -> Vec<Injection> {
         std::mem::take(&mut self.inserts)

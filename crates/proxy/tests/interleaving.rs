@@ -12,10 +12,10 @@ use mitmsn_proxy::holds::Release;
 use mitmsn_proxy::injection::{Answer, Done};
 use mitmsn_proxy::observers::Recording;
 use mitmsn_proxy::rules::Rules;
-use mitmsn_proxy::{Engine, Injection, Settings, Target};
+use mitmsn_proxy::{Context, Engine, Hook, Injection, Interest, Settings, Target, Verdict};
 use msnp::codec::Frame;
 use msnp::flow::Address;
-use msnp::{Codec, Command, Direction, Limits};
+use msnp::{Codec, Command, Direction, Limits, Verb};
 use msnp_transcript::reader::{Reader, Side, streams};
 use proptest::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -61,7 +61,7 @@ enum Say {
     Remove,
     /// A rule puts another command behind it, another one holds the answer.
     Change,
-    /// A rule delays it.
+    /// A rule delays it, and a hook says something when the answer comes.
     Block,
     Unknown,
     Ping,
@@ -136,6 +136,26 @@ from = 'client'
 verbs = ['BLP']
 delay = '1ms'
 ";
+
+/// Injects a command towards the server when that answers a `BLP`.
+struct Back;
+
+impl Hook for Back {
+    fn name(&self) -> &str {
+        "back"
+    }
+
+    fn interest(&self) -> Interest {
+        Interest::nothing().and(ServerToClient, Verb::new(*b"BLP").unwrap())
+    }
+
+    fn command(&self, _: &mut Command, _: &mut Context<'_>) -> Verdict {
+        let back = Command::new(ClientToServer, b"GCF 0 back", None).unwrap();
+        let mut verdict = Verdict::forward();
+        verdict.replies.push(Injection::new(back).numbered());
+        verdict
+    }
+}
 
 /// One end: what it hears, framed.
 struct Peer {
@@ -234,6 +254,7 @@ impl Play {
             .listen(([127, 0, 0, 1], 0))
             .settings(settings)
             .hook(Arc::new(Rules::from_text("rules.toml", RULES).unwrap()))
+            .hook(Arc::new(Back))
             .observer(Arc::clone(&recording) as _)
             .start()
             .await
@@ -355,8 +376,10 @@ impl Play {
         assert_eq!(different.len(), ids.len(), "an id comes twice: {ids:?}");
         let beside = |word: &[u8]| self.server.heard.iter().filter(|one| one.argument(1) == Some(word)).count();
         let changes = dialogue.iter().filter(|say| **say == Say::Change).count();
+        let blocks = dialogue.iter().filter(|say| **say == Say::Block).count();
         // a line whose end lets itself be waited for passes the rules by
         assert!(beside(b"rule") <= changes, "{} > {changes}", beside(b"rule"));
+        assert!(beside(b"back") <= blocks, "{} > {blocks}", beside(b"back"));
         assert_eq!(beside(b"release"), self.added);
         // pings are answered by the proxy while something is held
         let is_own = |one: &&Command| match one.verb().as_str() {

@@ -315,8 +315,13 @@ impl Relay {
         work: &mut Work,
     ) {
         injection.by.get_or_insert_with(|| Arc::clone(name));
-        // the other lane may be within a command: then it waits for the end of that
         let lane = &mut self.lanes[injection.direction().index()];
+        // its receiver may have left, though the sender of the command has not
+        if let Some(done) = lane.refusal() {
+            injection.tell(Answer::Done(done));
+            return;
+        }
+        // the other lane may be within a command: then it waits for the end of that
         let Some(injection) = lane.insert(injection) else { return };
         if lane.streamed > 0 {
             injection.tell(Answer::Done(Done::Busy));

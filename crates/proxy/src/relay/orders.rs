@@ -27,12 +27,9 @@ impl Relay {
         let has_left =
             injection.direction() == Direction::ServerToClient && self.lanes[Direction::ClientToServer.index()].at_end;
         let lane = &mut self.lanes[injection.direction().index()];
-        if lane.shut || lane.at_end || has_left {
-            injection.tell(Answer::Done(Done::Closed));
-            return;
-        }
-        if lane.codec.is_opaque() {
-            injection.tell(Answer::Done(Done::Unframed));
+        let refusal = if lane.at_end || has_left { Some(Done::Closed) } else { lane.refusal() };
+        if let Some(done) = refusal {
+            injection.tell(Answer::Done(done));
             return;
         }
         if let Some(injection) = lane.insert(injection) {

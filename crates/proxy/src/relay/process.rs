@@ -155,7 +155,7 @@ impl Relay {
         lane.streamed_as = None;
         let inserts = self.lanes[direction.index()].take_inserts();
         let lane = &self.lanes[direction.index()];
-        let refusal = if lane.at_end { Some(Done::Closed) } else { lane.codec.is_opaque().then_some(Done::Unframed) };
+        let refusal = if lane.at_end { Some(Done::Closed) } else { lane.refusal() };
         if let Some(done) = refusal {
             // what ended is no whole command
             inserts.iter().for_each(|injection| injection.tell(Answer::Done(done)));
