@@ -280,7 +280,9 @@ async fn a_line_without_an_end_leaves_under_its_translated_id() {
 #[tokio::test]
 async fn an_answer_that_may_have_a_payload_is_not_let_go_to_the_wrong_one() {
     let mut rig = Rig::start("").await;
-    let mut answers = rig.inject(ClientToServer, "XYZ {trid} 5", None);
+    let (to, mut answers) = mpsc::channel(64);
+    let injection = Injection::new(Command::new(ClientToServer, b"XYZ 0 5", None).unwrap()).numbered().answers(to);
+    assert!(rig.connection().inject(injection.patience(Duration::from_millis(200))));
     rig.server.expect("XYZ 2 5\r\n").await;
     rig.client.send("XYZ 2 5\r\nPNG\r\n").await;
     rig.server.expect("XYZ 3 5\r\nPNG\r\n").await;

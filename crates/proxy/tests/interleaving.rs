@@ -165,6 +165,7 @@ struct Peer {
     heard: Vec<Command>,
     sent: Vec<u8>,
     received: Vec<u8>,
+    has_left: bool,
 }
 
 impl Peer {
@@ -176,10 +177,14 @@ impl Peer {
             heard: Vec::new(),
             sent: Vec::new(),
             received: Vec::new(),
+            has_left: false,
         }
     }
 
     async fn send(&mut self, bytes: &[u8]) {
+        if self.has_left {
+            return;
+        }
         self.socket.write_all(bytes).await.unwrap();
         self.sent.extend_from_slice(bytes);
     }
@@ -207,7 +212,12 @@ impl Peer {
         let mut rest = Vec::new();
         tokio::time::timeout(PATIENCE, self.socket.read_to_end(&mut rest)).await.unwrap().unwrap();
         self.take(&rest);
-        assert_eq!(self.codec.decode_eof(&mut self.buffer).unwrap(), None, "it ends within a command");
+    }
+
+    /// Says that nothing more comes from here.
+    async fn leave(&mut self) {
+        self.socket.shutdown().await.unwrap();
+        self.has_left = true;
     }
 }
 
@@ -310,7 +320,9 @@ impl Play {
     }
 
     fn inject(&self, injection: Injection) {
-        assert!(self.engine.connections()[0].inject(injection));
+        if let Some(connection) = self.engine.connections().first() {
+            assert!(connection.inject(injection));
+        }
     }
 
     async fn release(&mut self, what: &Become) {
@@ -345,13 +357,16 @@ impl Play {
     async fn finish(mut self, dialogue: &[Say]) {
         self.step(&Step::Client(usize::MAX)).await;
         // who leaves lets go of what is held
-        self.client.socket.shutdown().await.unwrap();
+        self.client.leave().await;
         self.server.hear_to_end().await;
-        self.answer();
         self.step(&Step::Server(usize::MAX)).await;
-        self.server.socket.shutdown().await.unwrap();
+        self.server.leave().await;
         self.client.hear_to_end().await;
         self.engine.shutdown().await;
+        for peer in [&mut self.client, &mut self.server] {
+            assert_eq!(peer.codec.decode_eof(&mut peer.buffer).unwrap(), None, "it ends within a command");
+        }
+        self.check_ids();
         self.check_server(dialogue);
         self.check_client(dialogue);
         self.check_transcript();
@@ -368,12 +383,42 @@ impl Play {
         }
     }
 
-    fn check_server(&self, dialogue: &[Say]) {
+    /// Lets one of them leave here, and the other go on alone.
+    async fn break_off(mut self, who: Direction, rest: &[Step]) {
+        let leaver = if who == ClientToServer { &mut self.client } else { &mut self.server };
+        leaver.leave().await;
+        settle().await;
+        for step in rest {
+            self.step(step).await;
+        }
+        let (stays, left) = match who {
+            ClientToServer => (&mut self.server, &mut self.client),
+            ServerToClient => (&mut self.client, &mut self.server),
+        };
+        stays.leave().await;
+        stays.hear_to_end().await;
+        left.hear_to_end().await;
+        self.engine.shutdown().await;
+        self.check_ids();
+        self.check_transcript();
+        for (injected, mut answers) in self.injections {
+            let mut last = None;
+            while let Some(answer) = answers.recv().await {
+                last = Some(answer);
+            }
+            assert!(matches!(last, Some(Answer::Done(_))), "{injected:?} ends with {last:?}");
+        }
+    }
+
+    fn check_ids(&self) {
         let ids: Vec<u32> = self.server.heard.iter().filter_map(|one| Some(one.transaction_id()?.0)).collect();
         let mut different = ids.clone();
         different.sort_unstable();
         different.dedup();
         assert_eq!(different.len(), ids.len(), "an id comes twice: {ids:?}");
+    }
+
+    fn check_server(&self, dialogue: &[Say]) {
         let beside = |word: &[u8]| self.server.heard.iter().filter(|one| one.argument(1) == Some(word)).count();
         let changes = dialogue.iter().filter(|say| **say == Say::Change).count();
         let blocks = dialogue.iter().filter(|say| **say == Say::Block).count();
@@ -456,6 +501,22 @@ proptest! {
                 play.step(step).await;
             }
             play.finish(&dialogue).await;
+        });
+    }
+
+    #[test]
+    fn whoever_leaves_first_all_that_left_is_recorded(
+        dialogue in dialogue(),
+        (before, after) in (steps(), steps()),
+        is_client in any::<bool>(),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let mut play = Play::start(&dialogue).await;
+            for step in &before {
+                play.step(step).await;
+            }
+            play.break_off(if is_client { ClientToServer } else { ServerToClient }, &after).await;
         });
     }
 }
