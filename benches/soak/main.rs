@@ -5,9 +5,11 @@
 //! ```
 //!
 //! Without arguments it is over in ten seconds. The files stay if a byte is not accounted for; `--keep` leaves them in any
-//! case, and writes streams down that differ, so use it for short runs. Both ends of every dialogue are here: each client knows every answer before
-//! it asks, each server knows every request, and what a third injects, edits or drops is known again by its token. At the
-//! end the transcripts are compared with what the sockets sent and received. It exits with 1 on any violation.
+//! case, and writes streams down that differ, so use it for short runs.
+//!
+//! Both ends of every dialogue are here: each client knows every answer before it asks, each server knows every request, and
+//! what a third injects, edits or drops is known again by its token. At the end the transcripts are compared with what the
+//! sockets sent and received. It exits with 1 on any violation.
 
 use std::path::Path;
 use std::process::ExitCode;

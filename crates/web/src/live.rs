@@ -2,24 +2,25 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use mitmsn_proxy::hook::Interest;
-use mitmsn_proxy::observer::{About, Changed, Event, Observer};
+use mitmsn_proxy::observer::{About, Event, Observer};
 use mitmsn_proxy::observers::convert::{self, Place};
 use msnp::argument::Scope;
-use msnp::codec::CommandSpan;
 use msnp::table::Slot;
-use msnp::{Command, Direction, ServerKind, Verb};
+use msnp::{Direction, ServerKind, Verb};
 use msnp_transcript::event::Stem;
 use msnp_transcript::id::Stamp;
-use msnp_transcript::state::{Seen, SessionState};
+use msnp_transcript::state::SessionState;
 
 use crate::ring::{Ring, Source};
 use crate::types;
+use news::{News, Seldom};
+
+mod news;
 
 /// The observer behind the control interface.
 pub struct Live {
@@ -57,87 +58,6 @@ struct Now {
     /// What is known once `news` is added.
     state: SessionState,
     news: News,
-}
-
-/// What was seen and is taken apart only when somebody asks, or when it gets too much.
-#[derive(Default)]
-struct News {
-    /// The latest presence of each contact: a later one replaces it.
-    latest: HashMap<(u64, u64), Latest>,
-    /// Everything else, in order.
-    rest: Vec<(u64, SystemTime, Place, Seldom)>,
-    /// The bytes of commands in `rest`.
-    bytes: Vec<u8>,
-    counter: u64,
-}
-
-enum Seldom {
-    /// A command that was forwarded as it came, and where its bytes start.
-    Command(Direction, CommandSpan, usize),
-    Changed(Box<Changed>),
-    Injected(Command),
-    Released(u64, Option<Vec<Command>>),
-    Closed(u64),
-}
-
-struct Latest {
-    number: u64,
-    time: SystemTime,
-    place: Place,
-    span: CommandSpan,
-    bytes: Vec<u8>,
-}
-
-impl News {
-    /// Keeps a command, in the memory of the one that it replaces. Whether there was room.
-    fn keep(&mut self, bytes: &[u8], span: CommandSpan, time: SystemTime, place: Place) -> bool {
-        if self.latest.len() >= MOST_NEWS {
-            return false;
-        }
-        self.counter += 1;
-        let number = self.counter;
-        let latest = self.latest.entry((place.connection, subject(bytes))).or_insert_with(|| Latest {
-            number,
-            time,
-            place,
-            span,
-            bytes: Vec::new(),
-        });
-        (latest.number, latest.time, latest.place, latest.span) = (number, time, place, span);
-        latest.bytes.clear();
-        latest.bytes.extend_from_slice(bytes);
-        true
-    }
-}
-
-impl News {
-    /// Keeps what no other replaces.
-    fn add(&mut self, time: SystemTime, place: Place, what: Seldom) {
-        self.counter += 1;
-        self.rest.push((self.counter, time, place, what));
-    }
-
-    /// Keeps a command that no other replaces.
-    fn add_command(&mut self, direction: Direction, bytes: &[u8], span: CommandSpan, time: SystemTime, place: Place) {
-        let start = self.bytes.len();
-        self.bytes.extend_from_slice(bytes);
-        self.add(time, place, Seldom::Command(direction, span, start));
-    }
-
-    fn is_much(&self) -> bool {
-        self.rest.len() >= MOST_NEWS || self.bytes.len() >= MOST_NEWS_BYTES
-    }
-}
-
-/// Returns a number for what a command of presence is about: status or personal message, and whose.
-fn subject(bytes: &[u8]) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    let is_status = !bytes.starts_with(b"UBX");
-    let mut words = bytes.split(|byte| matches!(byte, b' ' | b'\r' | b'\n')).skip(1);
-    // a status comes before the address in NLN, and not at all in FLN
-    let skipped = usize::from(bytes.starts_with(b"NLN"));
-    (is_status, words.nth(skipped)).hash(&mut hasher);
-    hasher.finish()
 }
 
 struct Opened {
@@ -306,41 +226,9 @@ impl Observer for Live {
 }
 
 impl Now {
-    /// Takes the news apart, in order.
+    /// Takes the news apart.
     fn catch_up(&mut self) {
-        let News { latest, rest, bytes, .. } = &mut self.news;
-        let mut latest: Vec<Latest> = std::mem::take(latest).into_values().collect();
-        latest.sort_unstable_by_key(|latest| latest.number);
-        let mut latest = latest.into_iter().peekable();
-        let state = &mut self.state;
-        let tell = |state: &mut SessionState, Latest { time, place, span, bytes, .. }: Latest| {
-            let command = Command::from_span(Direction::ServerToClient, &bytes, span);
-            state.command(&Seen::new(place.connection, &command, place.scope, time));
-        };
-        for (number, time, place, what) in std::mem::take(rest) {
-            while let Some(presence) = latest.next_if(|latest| latest.number < number) {
-                tell(state, presence);
-            }
-            let Place { connection, scope } = place;
-            match what {
-                Seldom::Command(direction, span, start) => {
-                    let command = Command::from_span(direction, &bytes[start..], span);
-                    state.command(&Seen::new(connection, &command, scope, time));
-                }
-                Seldom::Changed(changed) => {
-                    let seen = Seen::new(connection, &changed.received, scope, time);
-                    match changed.held {
-                        Some(number) => state.held(number, &seen),
-                        None => state.passed(&seen, changed.sent.as_deref()),
-                    }
-                }
-                Seldom::Injected(command) => state.injected(&Seen::new(connection, &command, scope, time)),
-                Seldom::Released(number, sent) => state.released(number, sent.as_deref(), time),
-                Seldom::Closed(number) => state.closed(number),
-            }
-        }
-        latest.for_each(|latest| tell(state, latest));
-        *bytes = Vec::new();
+        self.news.tell(&mut self.state);
     }
 
     fn learn(&mut self, event: &Event<'_>, about: &About<'_>) {
@@ -544,9 +432,6 @@ const PRESENCE: [Slot; 3] = {
     [slot(*b"NLN"), slot(*b"FLN"), slot(*b"UBX")]
 };
 
-/// How much of a session waits to be taken apart: presences, other events, and bytes of those.
-const MOST_NEWS: usize = 1000;
-const MOST_NEWS_BYTES: usize = 64 << 10;
 /// Sessions that have ended and are still listed.
 const MOST_ENDED: usize = 100;
 /// Connections of one session that are listed; open ones always are.

@@ -157,7 +157,7 @@ impl Relay {
         let lane = &self.lanes[direction.index()];
         let refusal = if lane.at_end { Some(Done::Closed) } else { lane.refusal() };
         if let Some(done) = refusal {
-            // what ended is no whole command
+            // its sender has left, or what ended is no whole command
             inserts.iter().for_each(|injection| injection.tell(Answer::Done(done)));
             return false;
         }
