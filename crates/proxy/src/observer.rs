@@ -89,12 +89,14 @@ pub enum Event<'a> {
         /// How long it was held.
         after: Duration,
     },
-    /// Bytes that could not be framed, forwarded as they came.
+    /// Bytes that could not be framed, forwarded all the same.
     Opaque {
         /// Which way.
         direction: Direction,
         /// The bytes.
         bytes: Cow<'a, [u8]>,
+        /// What left, if that differs: the start of a line left under another transaction id.
+        sent: Option<Vec<u8>>,
     },
     /// A remark for the transcript.
     Note(Cow<'a, str>),
@@ -177,7 +179,9 @@ impl Event<'_> {
             Event::Released { number, direction, sent, by, after } => {
                 Event::Released { number, direction, sent, by, after }
             }
-            Event::Opaque { direction, bytes } => Event::Opaque { direction, bytes: bytes.into_owned().into() },
+            Event::Opaque { direction, bytes, sent } => {
+                Event::Opaque { direction, bytes: bytes.into_owned().into(), sent }
+            }
             Event::Note(text) => Event::Note(text.into_owned().into()),
             Event::SessionStarted => Event::SessionStarted,
             Event::Opened => Event::Opened,

@@ -278,6 +278,25 @@ async fn a_line_without_an_end_leaves_under_its_translated_id() {
 }
 
 #[tokio::test]
+async fn a_line_that_never_ends_is_recorded_as_it_left() {
+    let mut rig = Rig::start("").await;
+    let _answers = rig.inject(ClientToServer, "URL {trid} INBOX", None);
+    rig.server.expect("URL 2 INBOX\r\n").await;
+    rig.client.send("USR 2 TWN S t=abc").await;
+    rig.server.expect("USR 3 TWN S t=abc").await;
+    let events = rig.finish().await;
+    let opaque = events.iter().find_map(|event| match event {
+        Event::Opaque(event) => Some((event.payload.clone()?, event.sent.clone()?)),
+        _ => None,
+    });
+    let (received, sent) = opaque.unwrap();
+    assert_eq!(
+        (&*received.bytes().unwrap(), &*sent.bytes().unwrap()),
+        (&b"USR 2 TWN S t=abc"[..], &b"USR 3 TWN S t=abc"[..])
+    );
+}
+
+#[tokio::test]
 async fn an_answer_that_may_have_a_payload_is_not_let_go_to_the_wrong_one() {
     let mut rig = Rig::start("").await;
     let (to, mut answers) = mpsc::channel(64);

@@ -268,6 +268,9 @@ pub struct OpaqueEvent {
     /// The bytes; absent where they are masked, since they may hold anything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payload: Option<Payload>,
+    /// What left, if that differs: a line that never ended left under another transaction id. Absent where `payload` is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent: Option<Payload>,
     /// `payload`, if it was left out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub masked: Vec<String>,

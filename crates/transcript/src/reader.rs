@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use msnp::types::Direction;
 
-use crate::event::{Event, EventError, FORMAT, Origin, ReleasedEvent, Sent, VERSION};
+use crate::event::{Event, EventError, FORMAT, Origin, Payload, ReleasedEvent, Sent, VERSION};
 use crate::transcript::MOST_BYTES;
 
 /// Longest line that is read, in bytes: a payload of the largest size, escaped, fits.
@@ -208,7 +208,8 @@ pub fn streams(events: &[Event]) -> Result<Streams, EventError> {
                 };
                 let direction = event.direction.into();
                 add(event.connection, Side::Received(direction), &bytes);
-                add(event.connection, Side::Sent(direction), &bytes);
+                let sent = event.sent.as_ref().map(Payload::bytes).transpose()?;
+                add(event.connection, Side::Sent(direction), sent.as_deref().unwrap_or(&bytes));
             }
             _ => {}
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use msnp::Direction;
 use msnp_transcript::Transcript;
-use msnp_transcript::event::{EventError, OpaqueEvent};
+use msnp_transcript::event::EventError;
 use msnp_transcript::export::Options;
 use pcap_file::pcapng::PcapNgWriter;
 use pcap_file::pcapng::blocks::enhanced_packet::{EnhancedPacketBlock, EnhancedPacketOption};
@@ -233,11 +233,11 @@ impl<W: Write> Packets<'_, W> {
         match bytes {
             Bytes::Command(event) => Ok(event.command()?.as_bytes().to_vec().into()),
             Bytes::Sent(sent) => Ok(sent.command()?.as_bytes().to_vec().into()),
-            Bytes::Opaque(OpaqueEvent { payload: Some(payload), .. }) => payload.bytes(),
-            Bytes::Opaque(OpaqueEvent { length, .. }) => {
+            Bytes::Opaque(Some(payload), _) => payload.bytes(),
+            Bytes::Opaque(None, length) => {
                 let limit = self.room;
-                self.room = limit.checked_sub(*length).ok_or(EventError::Length { length: *length, limit })?;
-                Ok(vec![b'*'; *length as usize].into())
+                self.room = limit.checked_sub(length).ok_or(EventError::Length { length, limit })?;
+                Ok(vec![b'*'; length as usize].into())
             }
         }
     }

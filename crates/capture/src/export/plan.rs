@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use msnp::Direction;
 use msnp_transcript::Transcript;
 use msnp_transcript::event::{
-    CommandEvent, ConnectionClosed, ConnectionOpened, Event, GapEvent, OpaqueEvent, Origin, ReleasedEvent, Sent,
+    CommandEvent, ConnectionClosed, ConnectionOpened, Event, GapEvent, Origin, Payload, ReleasedEvent, Sent,
 };
 
 use super::{Side, remarks};
@@ -43,7 +43,8 @@ pub(super) enum Action<'a> {
 pub(super) enum Bytes<'a> {
     Command(&'a CommandEvent),
     Sent(&'a Sent),
-    Opaque(&'a OpaqueEvent),
+    /// So many that could not be framed, and which, if they are not masked.
+    Opaque(Option<&'a Payload>, u64),
 }
 
 /// Returns the steps of a transcript, in the order of their keys.
@@ -128,7 +129,15 @@ impl<'a> Planner<'a> {
             }
             Event::Opaque(opaque) => {
                 let comments = remarks::masked(&opaque.masked).into_iter().collect();
-                self.bytes(opaque.connection, opaque.direction.into(), self.time, Bytes::Opaque(opaque), comments);
+                let sent = opaque.sent.as_ref().filter(|_| self.side == Side::Sent);
+                let bytes = sent.or(opaque.payload.as_ref());
+                self.bytes(
+                    opaque.connection,
+                    opaque.direction.into(),
+                    self.time,
+                    Bytes::Opaque(bytes, opaque.length),
+                    comments,
+                );
             }
             Event::Gap(gap) => {
                 let (time, key) = self.lane(gap.connection, gap.direction.into(), self.time);

@@ -399,6 +399,7 @@ impl About {
                         direction: direction.into(),
                         length: bytes.len() as u64,
                         payload: keep_secrets.then(|| Payload::of(&bytes)),
+                        sent: None,
                         masked: if keep_secrets { Vec::new() } else { vec!["payload".into()] },
                     })
                 });

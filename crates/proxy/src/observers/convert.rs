@@ -53,13 +53,14 @@ pub fn plain(event: &Event<'_>, about: &About<'_>, stem: Stem, keep_secrets: boo
             })
         }
         Event::Joined { from, by } => Line::SessionJoined(SessionJoined { stem, connection, from: *from, by: *by }),
-        Event::Opaque { direction, bytes } => Line::Opaque(OpaqueEvent {
+        Event::Opaque { direction, bytes, sent } => Line::Opaque(OpaqueEvent {
             stem,
             connection,
             server: about.scope.server.map(Into::into),
             direction: (*direction).into(),
             length: bytes.len() as u64,
             payload: keep_secrets.then(|| Payload::of(bytes)),
+            sent: sent.as_deref().filter(|_| keep_secrets).map(Payload::of),
             masked: if keep_secrets { Vec::new() } else { vec!["payload".into()] },
         }),
         Event::Note(text) => Line::Note(NoteEvent {

@@ -220,9 +220,7 @@ impl Relay {
     fn renumbered(&mut self, direction: Direction, number: u32) -> Start {
         let lane = &mut self.lanes[direction.index()];
         lane.streamed_as = Some(number);
-        let (verb, rest) = lane.partial.split_at(4);
-        let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        Start::Renumbered([verb, number.to_string().as_bytes(), &rest[digits..]].concat())
+        Start::Renumbered(with_id(&lane.partial, number))
     }
 
     pub(super) fn report(&mut self, event: Event<'_>) {
@@ -235,6 +233,13 @@ impl Relay {
         let sent = sent.or_else(|| waiting.leaves.clone());
         self.report(Event::Released { number: waiting.number, direction, sent, by, after });
     }
+}
+
+/// Returns the start of a command, which has an id, under another one.
+pub(super) fn with_id(start: &[u8], id: u32) -> Vec<u8> {
+    let (verb, rest) = start.split_at(4);
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    [verb, id.to_string().as_bytes(), &rest[digits..]].concat()
 }
 
 /// Gives the commands that carry the client's id the one towards the server.

@@ -18,6 +18,7 @@ use tracing::warn;
 
 use super::Relay;
 use super::consult::Decision;
+use super::orders::with_id;
 use crate::hook::Interest;
 use crate::injection::{Answer, Done};
 use crate::lane::Lane;
@@ -56,8 +57,10 @@ impl Relay {
             at = frame.end;
             match span {
                 Span::Opaque(_) => {
-                    self.say_opaque(direction, &data[frame.clone()]);
-                    work.opaque(frame);
+                    let bytes = &data[frame.clone()];
+                    self.say_opaque(direction, bytes);
+                    let left_as = self.lanes[direction.index()].streamed_as;
+                    work.opaque(frame, left_as.map(|number| with_id(bytes, number)));
                 }
                 Span::Command(span) => {
                     work.commands += 1;
@@ -254,7 +257,7 @@ impl Relay {
                 }
                 Item::Changed(changed) => Event::Changed(*changed),
                 Item::Injected(command, by) => Event::Injected { command: *command, by },
-                Item::Opaque(bytes) => Event::Opaque { direction, bytes: data[bytes].into() },
+                Item::Opaque(bytes, sent) => Event::Opaque { direction, bytes: data[bytes].into(), sent },
             };
             self.reporter.tell(event, time, scope, &self.engine, &self.connection);
         }
@@ -281,10 +284,14 @@ pub(super) struct Work {
 }
 
 pub(super) enum Item {
-    Run { bytes: Range<usize>, spans: Range<usize> },
+    Run {
+        bytes: Range<usize>,
+        spans: Range<usize>,
+    },
     Changed(Box<Changed>),
     Injected(Box<Command>, Arc<str>),
-    Opaque(Range<usize>),
+    /// And what left, if that differs.
+    Opaque(Range<usize>, Option<Vec<u8>>),
 }
 
 impl Work {
@@ -318,9 +325,9 @@ impl Work {
         }
     }
 
-    fn opaque(&mut self, frame: Range<usize>) {
+    fn opaque(&mut self, frame: Range<usize>, sent: Option<Vec<u8>>) {
         if self.told != Interest::nothing() {
-            self.items.push(Item::Opaque(frame));
+            self.items.push(Item::Opaque(frame, sent));
         }
     }
 }

@@ -238,6 +238,7 @@ impl Dialogue {
             direction: direction.into(),
             length: bytes.len() as u64,
             payload: Some(Payload::of(&bytes)),
+            sent: None,
             masked: Vec::new(),
         };
         self.events.push(Event::Opaque(opaque));

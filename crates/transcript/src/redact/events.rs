@@ -85,6 +85,7 @@ impl Scribe<'_> {
                 self.masked(&mut released.masked, &[]);
             }
             Event::Opaque(opaque) => {
+                opaque.sent = None;
                 if opaque.payload.take().is_some() || !opaque.masked.is_empty() {
                     opaque.masked = vec!["payload".into()];
                 }
