@@ -42,6 +42,8 @@ pub(crate) struct Lane {
     queue: VecDeque<Entry>,
     queued_bytes: usize,
     queued_commands: usize,
+    /// At most so many of the waiting bytes are replies to what came the other way.
+    replies: usize,
     /// What waits for the socket, from `written` on.
     out: Vec<u8>,
     written: usize,
@@ -96,6 +98,7 @@ impl Lane {
             queue: VecDeque::new(),
             queued_bytes: 0,
             queued_commands: 0,
+            replies: 0,
             out: Vec::new(),
             written: 0,
             faults: None,
@@ -259,6 +262,7 @@ impl Lane {
             buffers::give_back(std::mem::take(&mut self.out));
             self.written = 0;
         }
+        self.replies = self.replies.min(self.load());
         Ok(())
     }
 
@@ -313,13 +317,27 @@ impl Lane {
         self.waiting() == 0 && self.queue.is_empty() && self.inserts.is_empty()
     }
 
-    /// Whether more may be read for this lane; `share` times as much for what the other direction puts into it.
-    pub(crate) fn has_room(&self, depth: usize, share: usize) -> bool {
+    /// Whether more may be read for this lane.
+    pub(crate) fn has_room(&self, depth: usize) -> bool {
         let is_late = self.faults.as_ref().is_some_and(|stage| stage.is_late());
         let most = if is_late { MOST_QUEUED_BYTES } else { buffers::READ };
-        self.waiting() < most * share
-            && self.queued_commands < depth.saturating_mul(share)
-            && self.queued_bytes < MOST_QUEUED_BYTES * share
+        self.waiting() < most && self.queued_commands < depth && self.queued_bytes < MOST_QUEUED_BYTES
+    }
+
+    /// Whether more may be read that replies may come of. What this lane brings itself does not count: a peer may read
+    /// nothing for as long as it is not read.
+    pub(crate) fn takes_replies(&self) -> bool {
+        self.replies < if self.queue.is_empty() { buffers::READ } else { MOST_QUEUED_BYTES }
+    }
+
+    /// Notes that the lane had so much in hand before replies were put into it.
+    pub(crate) fn note_replies(&mut self, before: usize) {
+        self.replies += self.load().saturating_sub(before);
+    }
+
+    /// Returns how many bytes wait, for whatever it is.
+    pub(crate) fn load(&self) -> usize {
+        self.waiting() + self.queued_bytes
     }
 
     /// Returns how many bytes wait for the socket.

@@ -186,7 +186,7 @@ impl Relay {
         let depth = self.engine.settings.limits.lane_depth;
         let other = &self.lanes[1 - direction.index()];
         // replies go the other way: a receiver that reads nothing must not fill that lane either
-        !lane.at_end && (lane.shut || lane.has_room(depth, 1)) && (other.shut || other.has_room(depth, 2))
+        !lane.at_end && (lane.shut || lane.has_room(depth)) && (other.shut || other.takes_replies())
     }
 
     /// Returns a buffer that holds what is not whole yet and has room behind it.

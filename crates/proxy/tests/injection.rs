@@ -540,3 +540,36 @@ async fn what_is_not_msnp_takes_no_injection() {
 fn a_hold_waits_a_minute_by_default() {
     assert_eq!(Hold::default().timeout, Duration::from_secs(60));
 }
+
+/// A server that answers each read before it reads again, and a client that sends and hears at the same time: neither may
+/// wait for the other for ever, though what waits for the server is more than it reads.
+#[tokio::test]
+async fn a_server_that_reads_nothing_while_it_writes_is_read() {
+    let rig = Rig::start("").await;
+    let (mut hears, mut says) = rig.client.socket.into_split();
+    let mut server = rig.server.socket;
+    let echo = tokio::spawn(async move {
+        let mut some = vec![0; 256 << 10];
+        loop {
+            match server.read(&mut some).await.unwrap() {
+                0 => break,
+                count => server.write_all(&some[..count]).await.unwrap(),
+            }
+        }
+    });
+    let command = format!("MSG 5 N 80\r\n{}", "x".repeat(80));
+    let all = command.repeat(ECHOED / command.len());
+    let length = all.len();
+    let speaker = tokio::spawn(async move {
+        says.write_all(all.as_bytes()).await.unwrap();
+        says.shutdown().await.unwrap();
+    });
+    let mut heard = Vec::new();
+    tokio::time::timeout(PATIENCE, hears.read_to_end(&mut heard)).await.unwrap().unwrap();
+    assert_eq!(heard.len(), length);
+    speaker.await.unwrap();
+    echo.await.unwrap();
+}
+
+/// Far more than sockets take.
+const ECHOED: usize = 60 << 20;

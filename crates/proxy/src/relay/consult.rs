@@ -232,6 +232,8 @@ impl Relay {
     fn carry_out_all(&mut self, direction: Direction, consulted: Consulted, work: &mut Work) {
         let Consulted { outcome, received, mut by, tags, id } = consulted;
         let mut outcome = *outcome;
+        let other = direction.opposite().index();
+        let load = self.lanes[other].load();
         let name = by.last().cloned().unwrap_or_else(|| "a hook".into());
         let is_held = outcome.hold.is_some();
         let mut sent = Vec::new();
@@ -303,6 +305,7 @@ impl Relay {
         for injection in behind {
             self.inject_beside(injection, &name, true, &mut Vec::new(), work);
         }
+        self.lanes[other].note_replies(load);
     }
 
     /// Injects what a hook put beside a command. It is part of the event of that command, unless it is told of apart.
