@@ -250,6 +250,7 @@ impl Lane {
             };
             let written = if end > self.written { try_write(socket, &self.out[self.written..end])? } else { 0 };
             if written == 0 {
+                self.replies = self.replies.min(self.load());
                 return Ok(());
             }
             self.written += written;
