@@ -44,8 +44,8 @@ pub enum Release {
     /// These go on in its place: none, one or several.
     ///
     /// Towards the server, one of them is the client's command: the first with its transaction id, else the first with
-    /// id 0, which gets that. The others, if there are several and they are no copies of it, are injections: id 0 becomes a free one, another is sent
-    /// as it is written, and their answers do not reach the client.
+    /// id 0, which gets that. The others, if there are several and they are no copies of it, are injections: id 0 becomes
+    /// a free one, another is sent as it is written, and their answers do not reach the client.
     Replace(Vec<Command>),
 }
 

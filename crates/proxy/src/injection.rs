@@ -51,7 +51,8 @@ pub enum Done {
     Quiet,
     /// The connection ended first.
     Closed,
-    /// Too many injections wait for answers on this connection: it was not sent.
+    /// Too many injections wait for answers on this connection, or its receiver takes nothing and 8 MiB wait for that: it
+    /// was not sent.
     Busy,
     /// The stream cannot be framed, so there is no place between two commands: it was not sent.
     Unframed,

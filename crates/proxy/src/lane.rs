@@ -181,6 +181,7 @@ impl Lane {
     pub(crate) fn refusal(&self) -> Option<Done> {
         match self.shut {
             true => Some(Done::Closed),
+            false if self.load() >= 2 * MOST_QUEUED_BYTES => Some(Done::Busy),
             false => self.codec.is_opaque().then_some(Done::Unframed),
         }
     }

@@ -571,5 +571,28 @@ async fn a_server_that_reads_nothing_while_it_writes_is_read() {
     echo.await.unwrap();
 }
 
+#[tokio::test]
+async fn a_client_that_reads_nothing_is_injected_no_more_than_a_limit() {
+    let mut rig = Rig::start("").await;
+    let payload = "x".repeat(1 << 20);
+    let mut sent = 0;
+    loop {
+        let mut answers = rig.inject(ServerToClient, "MSG Hotmail Hotmail", Some(&payload));
+        match tokio::time::timeout(PATIENCE, answers.recv()).await.unwrap().unwrap() {
+            Answer::Sent(_) => sent += 1,
+            Answer::Done(done) => break assert_eq!(done, Done::Busy),
+            other => panic!("{other:?}"),
+        }
+        assert!(sent < 100, "everything is taken");
+    }
+    for _ in 0..sent {
+        rig.client.expect(&format!("MSG Hotmail Hotmail {}\r\n{payload}", payload.len())).await;
+    }
+    let mut answers = rig.inject(ServerToClient, "NLN NLN a@b A", None);
+    rig.client.expect("NLN NLN a@b A\r\n").await;
+    assert_eq!(next(&mut answers).await, "sent NLN NLN a@b A");
+    rig.finish().await;
+}
+
 /// Far more than sockets take.
 const ECHOED: usize = 60 << 20;

@@ -290,7 +290,7 @@ pub(super) enum Item {
     },
     Changed(Box<Changed>),
     Injected(Box<Command>, Arc<str>),
-    /// And what left, if that differs.
+    /// Bytes outside the framing, and what left, if that differs.
     Opaque(Range<usize>, Option<Vec<u8>>),
 }
 
