@@ -98,7 +98,7 @@ fn describe(outcome: &Outcome, to_client: bool) -> String {
         "quiet" if outcome.replies.is_empty() => "no answer",
         "quiet" => "no more came",
         "closed" => "the connection was closed",
-        "busy" => "too many injections wait for answers on this connection",
+        "busy" => "too many injections wait for answers on this connection, or its receiver takes nothing",
         "unframed" => "the stream is not MSNP: there is no place between two commands",
         _ if outcome.sent.is_none() => "it still waits behind a held or unfinished command",
         _ => "not waited for longer",
